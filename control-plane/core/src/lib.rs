@@ -1,0 +1,1 @@
+//! Resources, attachment, compiled slots, snapshots; knows no tokio, tonic or kube.

@@ -1,0 +1,3 @@
+//! The weir binary: wires store, xDS and REST together.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! ADS: snapshots to proxies, ACK and NACK back.

@@ -1,0 +1,1 @@
+//! The port to Envoy: the only crate that names proxy-wasm.

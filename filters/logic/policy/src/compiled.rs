@@ -1,0 +1,129 @@
+//! The configuration of one slot, as a filter reads it: one JSON, resolved, ordered, self-contained.
+//!
+//! The control plane (or `weir compile`) writes it; nothing in it needs a lookup elsewhere. Integers stay below
+//! 2^53, since Istio carries the JSON through a protobuf Struct; durations are `…Ms`, sizes are bytes.
+
+pub mod shard_router;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::matching::RequestMatch;
+
+/// The one format that this release writes and reads.
+pub const FORMAT: u32 = 1;
+
+/// What one filter of one proxy does. `P` is the filter's own policy; everything else is the same for all filters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SlotConfig<P> {
+    /// [`FORMAT`]; a filter refuses any other.
+    pub format: u32,
+    /// The slot's name, `weir/<namespace>/<gateway>/<filter>`: the prefix of its keys in shared data.
+    pub slot: String,
+    /// Grows with every change of this slot.
+    pub generation: u64,
+    /// The Gateway's routes in their order; empty where the mesh owns the routes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<CompiledRoute>,
+    /// The first rule that matches wins.
+    pub rules: Vec<Rule>,
+    /// The policies that rules name, by `<namespace>/<name>`.
+    pub policies: BTreeMap<String, P>,
+}
+
+/// A route of the Gateway, so that a rule can be limited to one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CompiledRoute {
+    /// The route's name.
+    pub name: String,
+    /// Any of these; empty: every request.
+    #[serde(default, rename = "match", skip_serializing_if = "Vec::is_empty")]
+    pub matches: Vec<RequestMatch>,
+}
+
+/// Which requests a policy is for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rule {
+    /// The key in `policies`.
+    pub policy: String,
+    /// Only requests that take this route of the Gateway; absent: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// Only requests that match; absent: all.
+    #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
+    pub request_match: Option<RequestMatch>,
+}
+
+/// Why a filter refuses a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigError {
+    /// Written for another release of the filter.
+    UnknownFormat(u64),
+    /// Not the JSON that was expected; the text says where.
+    Malformed(String),
+    /// Well-formed, but contradicts itself; the text says where.
+    Invalid(String),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownFormat(found) => write!(f, "/format: unknown format {found}: expected {FORMAT}"),
+            Self::Malformed(detail) | Self::Invalid(detail) => f.write_str(detail),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl<P: DeserializeOwned> SlotConfig<P> {
+    /// Reads a slot's configuration. The format is looked at first, since another format may have other fields.
+    pub fn from_json(json: &[u8]) -> Result<Self, ConfigError> {
+        /// Only the field that every format has.
+        #[derive(Deserialize)]
+        struct Probe {
+            format: u64,
+        }
+        let probe: Probe = read(json)?;
+        if probe.format != u64::from(FORMAT) {
+            return Err(ConfigError::UnknownFormat(probe.format));
+        }
+        let config: Self = read(json)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Every rule names a policy and a route that are there.
+    fn check(&self) -> Result<(), ConfigError> {
+        for (index, rule) in self.rules.iter().enumerate() {
+            if !self.policies.contains_key(&rule.policy) {
+                return Err(ConfigError::Invalid(format!(
+                    "/rules/{index}/policy: no policy {:?}",
+                    rule.policy
+                )));
+            }
+            if let Some(route) = &rule.route
+                && !self.routes.iter().any(|known| &known.name == route)
+            {
+                return Err(ConfigError::Invalid(format!(
+                    "/rules/{index}/route: no route {route:?}"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, ConfigError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        ConfigError::Malformed(format!("{path}: {}", error.into_inner()))
+    })
+}

@@ -1,0 +1,201 @@
+//! Which requests a policy or a route is for: host, path, methods, headers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::problem::Problems;
+
+/// Conditions on one request; all that are present must hold. No condition matches every request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RequestMatch {
+    /// Host without port, compared case-insensitively: exact (`api.example.com`) or all hosts below a domain (`*.example.com`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The path, without the query.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathMatch>,
+    /// Any of these methods, case-sensitive (RFC 9110 section 9.1); empty: every method.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+    /// All of these headers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<HeaderMatch>,
+}
+
+/// A condition on the path, in the order of precedence of Gateway API's path match types.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "type", content = "value", deny_unknown_fields)]
+pub enum PathMatch {
+    /// The whole path, byte for byte.
+    Exact(String),
+    /// `/users/{id}/*/**`: `{name}` and `*` take one segment, a last `**` takes the rest.
+    Template(String),
+    /// Whole segments: `/a` matches `/a` and `/a/b`, not `/ab`.
+    Prefix(String),
+    /// A regular expression over the whole path.
+    RegularExpression(String),
+}
+
+/// A condition on one request header.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HeaderMatch {
+    /// Lower-case header name.
+    pub name: String,
+    /// The exact value; absent: the header must be present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+impl RequestMatch {
+    /// Notes everything wrong with this match.
+    pub fn check(&self, problems: &mut Problems) {
+        if let Some(host) = &self.host {
+            problems.within("host", |problems| check_host(host, problems));
+        }
+        if let Some(path) = &self.path {
+            problems.within("path", |problems| path.check(problems));
+        }
+        for (index, method) in self.methods.iter().enumerate() {
+            if !is_token(method) {
+                problems.within("methods", |problems| {
+                    problems.note_at(
+                        index,
+                        "invalid_method",
+                        format!("{method:?} is not an HTTP method (RFC 9110 section 9.1)"),
+                    );
+                });
+            }
+        }
+        for (index, header) in self.headers.iter().enumerate() {
+            problems.within("headers", |problems| {
+                problems.within(index, |problems| {
+                    problems.within("name", |problems| check_header_name(&header.name, problems));
+                });
+            });
+        }
+    }
+}
+
+impl PathMatch {
+    fn check(&self, problems: &mut Problems) {
+        match self {
+            Self::Exact(path) | Self::Prefix(path) => check_path(path, problems),
+            Self::Template(template) => check_template(template, problems),
+            Self::RegularExpression(pattern) => check_regex(pattern, problems),
+        }
+    }
+}
+
+/// Notes what keeps `host` from being an exact host or `*.domain`.
+fn check_host(host: &str, problems: &mut Problems) {
+    let domain = host.strip_prefix("*.").unwrap_or(host);
+    let label = |label: &str| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    if host.len() > 253 || !domain.split('.').all(label) {
+        let detail = format!(
+            "{host:?} is not a host: expected a name like \"api.example.com\" or \"*.example.com\", without a port"
+        );
+        problems.note("invalid_host", detail);
+    }
+}
+
+fn check_path(path: &str, problems: &mut Problems) {
+    if !path.starts_with('/') || path.contains(['?', '#']) {
+        problems.note_at(
+            "value",
+            "invalid_path",
+            format!("{path:?} is not a path: expected a leading \"/\" and neither \"?\" nor \"#\""),
+        );
+    }
+}
+
+fn check_regex(pattern: &str, problems: &mut Problems) {
+    if pattern.is_empty() || pattern.len() > 1_024 {
+        problems.note_at(
+            "value",
+            "invalid_regex",
+            "expected a pattern of 1 to 1024 characters",
+        );
+    } else if let Err(error) = regex_lite::Regex::new(&whole(pattern)) {
+        problems.note_at(
+            "value",
+            "invalid_regex",
+            format!("not a regular expression: {error}"),
+        );
+    }
+}
+
+/// `pattern`, made to match a whole text.
+pub fn whole(pattern: &str) -> String {
+    format!("^(?:{pattern})$")
+}
+
+/// Notes what keeps `template` from being a path template.
+pub fn check_template(template: &str, problems: &mut Problems) {
+    if let Err(detail) = template_variables(template) {
+        problems.note_at("value", "invalid_path_template", detail);
+    }
+}
+
+/// The variables of a path template in their order, or what is wrong with it.
+pub fn template_variables(template: &str) -> Result<Vec<&str>, String> {
+    let Some(rest) = template.strip_prefix('/') else {
+        return Err(format!(
+            "{template:?} is not a path template: expected a leading \"/\""
+        ));
+    };
+    let segments: Vec<&str> = rest.split('/').collect();
+    let mut variables = Vec::new();
+    for (index, segment) in segments.iter().enumerate() {
+        if let Some(name) = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            check_variable(name, &variables)?;
+            variables.push(name);
+        } else if *segment == "**" && index + 1 != segments.len() {
+            return Err("\"**\" may stand only at the end of a path template".to_owned());
+        } else if !matches!(*segment, "*" | "**") && segment.contains(['{', '}', '*', '?', '#']) {
+            return Err(format!(
+                "segment {segment:?}: expected literal text, \"*\", \"**\" or \"{{name}}\""
+            ));
+        }
+    }
+    Ok(variables)
+}
+
+fn check_variable(name: &str, earlier: &[&str]) -> Result<(), String> {
+    let mut bytes = name.bytes();
+    let valid = bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && name.len() <= 16;
+    if !valid {
+        return Err(format!(
+            "variable {name:?}: expected a letter, then letters, digits and \"_\", at most 16 in all"
+        ));
+    }
+    if earlier.contains(&name) {
+        return Err(format!("variable {name:?} stands twice"));
+    }
+    Ok(())
+}
+
+/// Notes what keeps `name` from being a lower-case header name.
+pub fn check_header_name(name: &str, problems: &mut Problems) {
+    if !is_token(name) || name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        problems.note("invalid_header_name", format!("{name:?} is not a header name: expected lower-case letters, digits and \"-\" (RFC 9110 section 5.1)"));
+    }
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}

@@ -1,0 +1,1 @@
+//! How a key finds its shard: key sources, ring, placement.

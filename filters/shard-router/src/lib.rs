@@ -1,0 +1,1 @@
+//! Wasm filter: sends a request to the shard that owns its key.

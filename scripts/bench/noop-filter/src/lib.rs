@@ -1,0 +1,1 @@
+//! Wasm filter that does nothing: the floor of the benchmarks.
