@@ -1,0 +1,46 @@
+//! Events: the only thing ever written; everything else is derived from them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use weir_policy::document::Identity;
+
+/// The position of an event in the store: 1, 2, 3, … without gaps. 0 is "before the first".
+pub type Revision = u64;
+
+/// A fact that is not stored yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Change {
+    /// A document was created or replaced.
+    Put {
+        /// Which.
+        identity: Identity,
+        /// The whole document, checked, without `status` and `metadata.revision`.
+        document: Value,
+    },
+    /// A document was deleted.
+    Delete {
+        /// Which.
+        identity: Identity,
+    },
+}
+
+impl Change {
+    /// Which document changed.
+    pub const fn identity(&self) -> &Identity {
+        match self {
+            Self::Put { identity, .. } | Self::Delete { identity } => identity,
+        }
+    }
+}
+
+/// A stored fact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its position.
+    pub revision: Revision,
+    /// When it was stored, Unix ms.
+    pub at_ms: u64,
+    /// What happened.
+    pub change: Change,
+}
