@@ -4,9 +4,16 @@
 //! Pure: no clock (instants are arguments, Unix ms), no I/O, no tokio, tonic or kube. The same events give the same
 //! [`state::State`], and the same state gives the same [`snapshot::Snapshot`], byte for byte, on every replica.
 
+mod cluster_name;
 pub mod event;
 pub mod module;
 pub mod node;
+pub mod plan;
 pub mod proxy;
+mod raw;
+mod reference;
 pub mod refusal;
+pub mod slot;
 pub mod snapshot;
+pub mod state;
+pub mod status;

@@ -1,11 +1,21 @@
 //! Snapshots: all xDS resources for one kind of node at one version; immutable, shared, encoded once.
 
+mod build;
+mod cluster;
+mod encode;
+mod endpoint;
+mod listener;
+mod route;
+mod source;
+mod wasm;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use envoy_types::pb::google::protobuf::Any;
 
 use crate::node::NodeKind;
+pub use build::view;
 
 /// The types of resources, in the order in which a new configuration is made: what is named comes before what names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

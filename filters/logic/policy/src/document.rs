@@ -206,6 +206,11 @@ impl Document {
         }
     }
 
+    /// Whether documents of this kind are policies of a filter's slot.
+    pub const fn attaches(&self) -> bool {
+        matches!(self.spec, Spec::ShardMap(_))
+    }
+
     fn validate(&self) -> Vec<Problem> {
         let mut problems = Problems::default();
         problems.within("spec", |problems| match &self.spec {

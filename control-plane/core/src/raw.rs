@@ -1,0 +1,168 @@
+//! Raw xDS resources: JSON in the proto3 mapping, checked against Envoy's own descriptors.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use envoy_types::pb::google::protobuf::Any;
+use prost_reflect::prost::Message;
+use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage};
+use serde_json::{Map, Value};
+use weir_policy::document::envoy_resource::EnvoyResourceSpec;
+use weir_policy::document::{Document, Spec};
+use weir_policy::problem::Problems;
+
+use crate::node::GatewayRef;
+use crate::snapshot::{Resource, ResourceType, Snapshot};
+use crate::state::State;
+
+/// Envoy's descriptors; reading them takes a fifth of a second, so it is done once and only when needed.
+static DESCRIPTORS: LazyLock<Option<DescriptorPool>> = LazyLock::new(|| {
+    DescriptorPool::decode(&include_bytes!(concat!(env!("OUT_DIR"), "/envoy-types.bin"))[..]).ok()
+});
+
+/// Names that Weir gives to resources begin so.
+const RESERVED: &str = "weir/";
+
+/// Notes everything wrong with a raw resource.
+pub(crate) fn check(after: &State, document: &Document, spec: &EnvoyResourceSpec, problems: &mut Problems) {
+    let (resource_type, name) = match identify(spec) {
+        Ok(found) => found,
+        Err(detail) => return problems.note("invalid_resource", detail),
+    };
+    if name.is_empty() || name.starts_with(RESERVED) {
+        let field = name_field(resource_type);
+        problems.note_at(
+            field,
+            "invalid_name",
+            format!("{name:?}: expected a name that doesn't begin with {RESERVED:?}"),
+        );
+    }
+    if let Err(detail) = encode(&spec.resource) {
+        problems.note("invalid_resource", detail);
+    }
+    let namesake = after.documents().find(|(identity, stored)| {
+        **identity != document.identity()
+            && overlaps(&stored.document, document)
+            && matches!(&stored.document.spec, Spec::EnvoyResource(other) if identify(other) == Ok((resource_type, name.clone())))
+    });
+    if let Some((other, _)) = namesake {
+        problems.note(
+            "duplicate_resource",
+            format!("{other} has a resource of the same type and name {name:?}"),
+        );
+    }
+}
+
+/// Whether a proxy may get both.
+fn overlaps(one: &Document, other: &Document) -> bool {
+    let everyone = one.target_refs().is_empty() || other.target_refs().is_empty();
+    let same_namespace = one.metadata.namespace == other.metadata.namespace;
+    let shared = || {
+        one.target_refs()
+            .iter()
+            .any(|a| other.target_refs().iter().any(|b| a.name == b.name))
+    };
+    everyone || (same_namespace && shared())
+}
+
+/// Adds the raw resources of a Gateway's proxies, or (without a Gateway) those that are for everyone.
+pub(crate) fn add(state: &State, gateway: Option<&GatewayRef>, snapshot: &mut Snapshot) {
+    let mut found: Vec<_> = state
+        .documents()
+        .filter(|(_, stored)| is_for(&stored.document, gateway))
+        .filter_map(|(_, stored)| match &stored.document.spec {
+            Spec::EnvoyResource(spec) => Some((identify(spec).ok()?, spec)),
+            _ => None,
+        })
+        .collect();
+    // Clusters first, so that what names them finds them.
+    found.sort_by(|((a, _), _), ((b, _), _)| a.cmp(b));
+    for ((resource_type, name), spec) in found {
+        if let Ok(body) = encode(&spec.resource) {
+            let clusters = named_clusters(&spec.resource, snapshot);
+            snapshot.insert(
+                resource_type,
+                Resource {
+                    name,
+                    version: version(&spec.resource),
+                    body,
+                    clusters,
+                },
+            );
+        }
+    }
+}
+
+fn is_for(document: &Document, gateway: Option<&GatewayRef>) -> bool {
+    let targets = document.target_refs();
+    let names = |gateway: &GatewayRef| {
+        document.metadata.namespace == gateway.namespace
+            && targets.iter().any(|target| target.name == gateway.name)
+    };
+    targets.is_empty() || gateway.is_some_and(names)
+}
+
+fn identify(spec: &EnvoyResourceSpec) -> Result<(ResourceType, String), String> {
+    let resource_type = spec
+        .type_url()
+        .and_then(ResourceType::from_type_url)
+        .ok_or("unknown resource type")?;
+    let field = name_field(resource_type);
+    let snake_case = "cluster_name";
+    let name = spec.resource.get(field).or_else(|| spec.resource.get(snake_case));
+    let name = name
+        .and_then(Value::as_str)
+        .ok_or_else(|| format!("expected a text in \"{field}\""))?;
+    Ok((resource_type, name.to_owned()))
+}
+
+const fn name_field(resource_type: ResourceType) -> &'static str {
+    match resource_type {
+        ResourceType::Endpoint => "clusterName",
+        _ => "name",
+    }
+}
+
+/// A hash of the resource's JSON with its fields sorted: a message's maps have no order of their own.
+fn version(resource: &Map<String, Value>) -> u64 {
+    let sorted: std::collections::BTreeMap<&String, &Value> = resource.iter().collect();
+    xxhash_rust::xxh3::xxh3_64(serde_json::to_string(&sorted).unwrap_or_default().as_bytes())
+}
+
+fn encode(resource: &Map<String, Value>) -> Result<Any, String> {
+    let type_url = resource.get("@type").and_then(Value::as_str).unwrap_or_default();
+    let pool = DESCRIPTORS.as_ref().ok_or("Envoy's descriptors can't be read")?;
+    let message_name = type_url.rsplit('/').next().unwrap_or_default();
+    let descriptor = pool
+        .get_message_by_name(message_name)
+        .ok_or_else(|| format!("unknown type {type_url:?}"))?;
+    let mut fields = resource.clone();
+    fields.remove("@type");
+    let options = DeserializeOptions::new().deny_unknown_fields(true);
+    let message = DynamicMessage::deserialize_with_options(descriptor, Value::Object(fields), &options)
+        .map_err(|error| error.to_string())?;
+    Ok(Any {
+        type_url: type_url.to_owned(),
+        value: message.encode_to_vec(),
+    })
+}
+
+/// The clusters of the snapshot that occur in the resource as a text.
+fn named_clusters(resource: &Map<String, Value>, snapshot: &Snapshot) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    resource
+        .values()
+        .for_each(|value| collect(value, snapshot, &mut named));
+    named
+}
+
+fn collect(value: &Value, snapshot: &Snapshot, named: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) if snapshot.of(ResourceType::Cluster).contains_key(text) => {
+            named.insert(text.clone());
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect(value, snapshot, named)),
+        Value::Object(fields) => fields.values().for_each(|value| collect(value, snapshot, named)),
+        _ => {}
+    }
+}

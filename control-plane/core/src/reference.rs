@@ -1,0 +1,247 @@
+//! References between documents: what is named must be there and fit.
+
+use weir_policy::document::backend::{BackendSpec, Role};
+use weir_policy::document::gateway::GatewaySpec;
+use weir_policy::document::shard_map::ShardMapSpec;
+use weir_policy::document::target_ref::TargetRef;
+use weir_policy::document::{Document, Identity, Kind, Spec};
+use weir_policy::name::Name;
+use weir_policy::problem::Problems;
+
+use crate::node::GatewayRef;
+use crate::plan::problem;
+use crate::refusal::DocumentProblem;
+use crate::state::State;
+use crate::{raw, slot};
+
+/// Everything wrong with the references of `documents`, and with others' references to them, in the state `after`.
+pub(crate) fn check(after: &State, documents: &[Document]) -> Vec<DocumentProblem> {
+    let mut found = Vec::new();
+    for (index, document) in documents.iter().enumerate() {
+        let mut problems = Problems::default();
+        check_one(after, document, &mut problems);
+        let identity = document.identity().to_string();
+        found.extend(
+            problems
+                .into_vec()
+                .into_iter()
+                .map(|one| problem(index, Some(identity.clone()), one)),
+        );
+    }
+    if found.is_empty() {
+        check_slots(after, documents)
+    } else {
+        found
+    }
+}
+
+/// Who refers to a document in a way that keeps it from being deleted.
+pub(crate) fn users(state: &State, identity: &Identity) -> Vec<Identity> {
+    let uses = |document: &Document| {
+        identity.kind == Kind::Backend
+            && document.metadata.namespace == identity.namespace
+            && backends(document).any(|backend| *backend == identity.name)
+    };
+    state
+        .documents()
+        .filter(|(_, stored)| uses(&stored.document))
+        .map(|(user, _)| user.clone())
+        .collect()
+}
+
+fn backends(document: &Document) -> Box<dyn Iterator<Item = &Name> + '_> {
+    match &document.spec {
+        Spec::ShardMap(map) => Box::new(map.shards.iter().map(|shard| &shard.backend)),
+        Spec::Gateway(gateway) => Box::new(gateway.routes.iter().filter_map(|route| route.backend.as_ref())),
+        Spec::Backend(_) | Spec::EnvoyResource(_) => Box::new(std::iter::empty()),
+    }
+}
+
+fn check_one(after: &State, document: &Document, problems: &mut Problems) {
+    let namespace = &document.metadata.namespace;
+    problems.within("spec", |problems| {
+        problems.within("targetRefs", |problems| {
+            for (index, target) in document.target_refs().iter().enumerate() {
+                problems.within(index, |problems| check_target(after, namespace, target, problems));
+            }
+        });
+        match &document.spec {
+            Spec::ShardMap(map) => check_shards(after, namespace, map, problems),
+            Spec::Gateway(gateway) => check_gateway(after, document, gateway, problems),
+            Spec::Backend(backend) => check_backend(after, document, backend, problems),
+            Spec::EnvoyResource(resource) => problems.within("resource", |problems| {
+                raw::check(after, document, resource, problems);
+            }),
+        }
+    });
+}
+
+fn check_target(after: &State, namespace: &Name, target: &TargetRef, problems: &mut Problems) {
+    let Some(gateway) = gateway(after, namespace, &target.name) else {
+        let detail = format!(
+            "there is no Gateway \"{}\" in namespace \"{namespace}\"",
+            target.name
+        );
+        return problems.note_at("name", "unknown_target", detail);
+    };
+    if let Some(section) = &target.section_name
+        && !gateway.routes.iter().any(|route| &route.name == section)
+    {
+        let detail = format!("Gateway \"{}\" has no route \"{section}\"", target.name);
+        problems.note_at("sectionName", "unknown_target", detail);
+    }
+}
+
+fn check_shards(after: &State, namespace: &Name, map: &ShardMapSpec, problems: &mut Problems) {
+    problems.within("shards", |problems| {
+        for (index, shard) in map.shards.iter().enumerate() {
+            let backend = backend(after, namespace, &shard.backend);
+            problems.within(index, |problems| match backend.map(primaries) {
+                None => note_missing_backend(&shard.backend, namespace, problems),
+                Some(1) => {}
+                Some(count) => problems.note_at(
+                    "backend",
+                    "primary_count",
+                    format!(
+                        "Backend \"{}\" has {count} primaries: a shard's Backend needs exactly one",
+                        shard.backend
+                    ),
+                ),
+            });
+        }
+    });
+}
+
+fn check_gateway(after: &State, document: &Document, gateway: &GatewaySpec, problems: &mut Problems) {
+    let namespace = &document.metadata.namespace;
+    problems.within("routes", |problems| {
+        for (index, route) in gateway.routes.iter().enumerate() {
+            if let Some(name) = &route.backend
+                && backend(after, namespace, name).is_none()
+            {
+                problems.within(index, |problems| note_missing_backend(name, namespace, problems));
+            }
+        }
+        for (user, stored) in after.documents().filter(|(user, _)| &user.namespace == namespace) {
+            for target in stored
+                .document
+                .target_refs()
+                .iter()
+                .filter(|target| target.name == document.metadata.name)
+            {
+                if let Some(section) = &target.section_name
+                    && !gateway.routes.iter().any(|route| &route.name == section)
+                {
+                    problems.note(
+                        "route_in_use",
+                        format!("route \"{section}\" is a target of {user}"),
+                    );
+                }
+            }
+        }
+    });
+}
+
+fn check_backend(after: &State, document: &Document, backend: &BackendSpec, problems: &mut Problems) {
+    let count = primaries(backend);
+    let uses = |map: &ShardMapSpec| {
+        map.shards
+            .iter()
+            .any(|shard| shard.backend == document.metadata.name)
+    };
+    for (user, stored) in after.of_kind(&document.metadata.namespace, Kind::ShardMap) {
+        if let Spec::ShardMap(map) = &stored.document.spec
+            && count != 1
+            && uses(map)
+        {
+            let detail = format!("{count} primaries: {user} needs exactly one in its shard's Backend");
+            problems.note_at("endpoints", "primary_count", detail);
+        }
+    }
+}
+
+/// The very check that the filter makes, on what the filter would get.
+fn check_slots(after: &State, documents: &[Document]) -> Vec<DocumentProblem> {
+    let mut found = Vec::new();
+    for gateway in after.gateways() {
+        let concerned = |document: &Document| document.metadata.namespace == gateway.namespace;
+        let Some(index) = documents.iter().position(concerned) else {
+            continue;
+        };
+        for compiled in slot::compile(after, &gateway) {
+            if let Err(error) = compiled.verify() {
+                let mut problems = Problems::default();
+                problems.note(
+                    "refused_by_filter",
+                    format!("{} refuses its configuration: {error}", compiled.name),
+                );
+                let identity = documents
+                    .get(index)
+                    .map(|document| document.identity().to_string());
+                found.extend(
+                    problems
+                        .into_vec()
+                        .into_iter()
+                        .map(|one| problem(index, identity.clone(), one)),
+                );
+            }
+        }
+    }
+    found
+}
+
+fn note_missing_backend(name: &Name, namespace: &Name, problems: &mut Problems) {
+    problems.note_at(
+        "backend",
+        "unknown_backend",
+        format!("there is no Backend \"{name}\" in namespace \"{namespace}\""),
+    );
+}
+
+pub(crate) fn primaries(backend: &BackendSpec) -> usize {
+    backend
+        .endpoints
+        .iter()
+        .filter(|endpoint| endpoint.role == Role::Primary)
+        .count()
+}
+
+/// A Backend's spec.
+pub(crate) fn backend<'a>(state: &'a State, namespace: &Name, name: &Name) -> Option<&'a BackendSpec> {
+    let identity = Identity {
+        kind: Kind::Backend,
+        namespace: namespace.clone(),
+        name: name.clone(),
+    };
+    match &state.get(&identity)?.document.spec {
+        Spec::Backend(spec) => Some(spec),
+        _ => None,
+    }
+}
+
+fn gateway<'a>(state: &'a State, namespace: &Name, name: &Name) -> Option<&'a GatewaySpec> {
+    gateway_spec(
+        state,
+        &GatewayRef {
+            namespace: namespace.clone(),
+            name: name.clone(),
+        },
+    )
+}
+
+/// A Gateway's spec.
+pub(crate) fn gateway_spec<'a>(state: &'a State, gateway: &GatewayRef) -> Option<&'a GatewaySpec> {
+    let GatewayRef { namespace, name } = gateway.clone();
+    match &state
+        .get(&Identity {
+            kind: Kind::Gateway,
+            namespace,
+            name,
+        })?
+        .document
+        .spec
+    {
+        Spec::Gateway(spec) => Some(spec),
+        _ => None,
+    }
+}

@@ -1,0 +1,233 @@
+//! Slots: for each filter of a Gateway's proxies, the one JSON that it reads.
+//!
+//! A filter is one entry of [`FILTERS`] and one implementation of [`SlotFilter`]; attachment, precedence, routes,
+//! generation and delivery are the same for all.
+
+mod precedence;
+mod shard_router;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use weir_policy::compiled::{CompiledRoute, ConfigError, FORMAT, Rule, SlotConfig};
+use weir_policy::document::target_ref::TargetRef;
+use weir_policy::document::{Document, Identity, Kind};
+use weir_policy::matching::RequestMatch;
+
+use crate::event::Revision;
+use crate::node::GatewayRef;
+use crate::reference::gateway_spec;
+use crate::state::State;
+use precedence::{Candidate, Level};
+
+/// What the control plane has to know of a filter.
+trait SlotFilter {
+    /// The filter's name, its module's name, and the last part of its slots' names.
+    const FILTER: &'static str;
+    /// The kind of the document that configures it.
+    const KIND: Kind;
+    /// The document's body.
+    type Spec;
+    /// The policy as the filter reads it.
+    type Policy: Serialize;
+    /// The document's body, if it is this filter's.
+    fn spec(document: &Document) -> Option<&Self::Spec>;
+    /// Where, for which requests, and with what priority the policy stands.
+    fn attachment(spec: &Self::Spec) -> Attachment<'_>;
+    /// The policy, resolved.
+    fn resolve(identity: &Identity, spec: &Self::Spec) -> Self::Policy;
+    /// The clusters that the policy sends requests to.
+    fn clusters(policy: &Self::Policy) -> Vec<String>;
+    /// The filter's own check of its configuration.
+    fn verify(json: &[u8]) -> Result<(), ConfigError>;
+}
+
+/// How a policy document is attached.
+struct Attachment<'a> {
+    targets: &'a [TargetRef],
+    matches: &'a [RequestMatch],
+    priority: i32,
+}
+
+/// A filter's functions, with its types gone.
+struct SlotCompiler {
+    compile: fn(&State, &GatewayRef) -> CompiledSlot,
+    filter: &'static str,
+}
+
+/// The filters of a proxy, in the order of their chain.
+const FILTERS: [SlotCompiler; 1] = [SlotCompiler::of::<shard_router::ShardRouter>()];
+
+impl SlotCompiler {
+    const fn of<F: SlotFilter>() -> Self {
+        Self {
+            compile: compile_one::<F>,
+            filter: F::FILTER,
+        }
+    }
+}
+
+/// One slot, ready for its filter.
+#[derive(Clone, Debug)]
+pub struct CompiledSlot {
+    /// `shard-router`, …
+    pub filter: &'static str,
+    /// The kind of its policies.
+    pub kind: Kind,
+    /// Grows with every change of the slot.
+    pub generation: Revision,
+    /// `weir/<namespace>/<gateway>/<filter>`.
+    pub name: String,
+    /// The configuration.
+    pub json: String,
+    /// The clusters that it sends requests to.
+    pub clusters: BTreeSet<String>,
+    /// Policies that can never win on this Gateway, with the policy that always wins over them.
+    pub shadowed: BTreeMap<String, String>,
+    /// Policies with a rule in the slot.
+    pub attached: BTreeSet<String>,
+    verify: fn(&[u8]) -> Result<(), ConfigError>,
+}
+
+impl CompiledSlot {
+    /// The filter's own check of this configuration.
+    pub fn verify(&self) -> Result<(), ConfigError> {
+        (self.verify)(self.json.as_bytes())
+    }
+}
+
+/// The names of all filters, in the order of their chain.
+pub fn filters() -> impl Iterator<Item = &'static str> {
+    FILTERS.iter().map(|compiler| compiler.filter)
+}
+
+/// Every slot of a Gateway's proxies, in the order of their chain.
+pub fn compile(state: &State, gateway: &GatewayRef) -> Vec<CompiledSlot> {
+    FILTERS
+        .iter()
+        .map(|compiler| (compiler.compile)(state, gateway))
+        .collect()
+}
+
+/// A slot's name.
+pub fn slot_name(gateway: &GatewayRef, filter: &str) -> String {
+    format!("weir/{}/{}/{filter}", gateway.namespace, gateway.name)
+}
+
+fn compile_one<F: SlotFilter>(state: &State, gateway: &GatewayRef) -> CompiledSlot {
+    let candidates = precedence::order(candidates::<F>(state, gateway));
+    let policies = policies::<F>(state, &candidates);
+    let config = SlotConfig {
+        format: FORMAT,
+        slot: slot_name(gateway, F::FILTER),
+        generation: generation(state, gateway),
+        routes: routes(state, gateway),
+        rules: candidates.iter().map(rule).collect(),
+        policies,
+    };
+    CompiledSlot {
+        filter: F::FILTER,
+        kind: F::KIND,
+        generation: config.generation,
+        name: config.slot.clone(),
+        clusters: config.policies.values().flat_map(F::clusters).collect(),
+        shadowed: precedence::shadowed(&candidates),
+        attached: config.policies.keys().cloned().collect(),
+        // A configuration is plain data with string keys, which serde_json always writes.
+        json: serde_json::to_string(&config).unwrap_or_default(),
+        verify: F::verify,
+    }
+}
+
+/// A slot without any change yet (as `weir compile` has it) is of generation 1.
+fn generation(state: &State, gateway: &GatewayRef) -> Revision {
+    state.generation(gateway).max(1)
+}
+
+fn candidates<F: SlotFilter>(state: &State, gateway: &GatewayRef) -> Vec<Candidate> {
+    let mut candidates = Vec::new();
+    for (identity, stored) in state
+        .documents()
+        .filter(|(identity, _)| identity.namespace == gateway.namespace)
+    {
+        let Some(spec) = F::spec(&stored.document) else {
+            continue;
+        };
+        let attachment = F::attachment(spec);
+        for level in levels(attachment.targets, gateway) {
+            candidates.extend(with_matches(identity, &attachment, &level));
+        }
+    }
+    candidates
+}
+
+/// How a policy is attached to this Gateway; several ways at once are possible, none means not at all.
+fn levels(targets: &[TargetRef], gateway: &GatewayRef) -> Vec<Level> {
+    if targets.is_empty() {
+        return vec![Level::Namespace];
+    }
+    let to_level = |target: &TargetRef| target.section_name.clone().map_or(Level::Gateway, Level::Section);
+    targets
+        .iter()
+        .filter(|target| target.name == gateway.name)
+        .map(to_level)
+        .collect()
+}
+
+fn with_matches(identity: &Identity, attachment: &Attachment<'_>, level: &Level) -> Vec<Candidate> {
+    let candidate = |request_match: Option<&RequestMatch>| Candidate {
+        policy: policy_name(identity),
+        level: level.clone(),
+        priority: attachment.priority,
+        request_match: request_match
+            .filter(|found| **found != RequestMatch::default())
+            .cloned(),
+    };
+    if attachment.matches.is_empty() {
+        vec![candidate(None)]
+    } else {
+        attachment.matches.iter().map(Some).map(candidate).collect()
+    }
+}
+
+fn policy_name(identity: &Identity) -> String {
+    format!("{}/{}", identity.namespace, identity.name)
+}
+
+fn policies<F: SlotFilter>(state: &State, candidates: &[Candidate]) -> BTreeMap<String, F::Policy> {
+    let named: BTreeSet<&str> = candidates
+        .iter()
+        .map(|candidate| candidate.policy.as_str())
+        .collect();
+    state
+        .documents()
+        .filter_map(|(identity, stored)| {
+            let spec = F::spec(&stored.document)?;
+            let name = policy_name(identity);
+            named
+                .contains(name.as_str())
+                .then(|| (name, F::resolve(identity, spec)))
+        })
+        .collect()
+}
+
+fn rule(candidate: &Candidate) -> Rule {
+    Rule {
+        policy: candidate.policy.clone(),
+        route: candidate.level.section().map(ToString::to_string),
+        request_match: candidate.request_match.clone(),
+    }
+}
+
+fn routes(state: &State, gateway: &GatewayRef) -> Vec<CompiledRoute> {
+    let routes = gateway_spec(state, gateway)
+        .map(|spec| spec.routes.as_slice())
+        .unwrap_or_default();
+    routes
+        .iter()
+        .map(|route| CompiledRoute {
+            name: route.name.to_string(),
+            matches: route.matches.clone(),
+        })
+        .collect()
+}

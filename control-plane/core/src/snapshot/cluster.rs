@@ -1,0 +1,115 @@
+//! Clusters: connections, health checks and limits of a Backend.
+
+use std::collections::HashMap;
+
+use envoy_types::pb::envoy::config::cluster::v3::circuit_breakers::Thresholds;
+use envoy_types::pb::envoy::config::cluster::v3::cluster::{
+    ClusterDiscoveryType, DiscoveryType, EdsClusterConfig, LbPolicy,
+};
+use envoy_types::pb::envoy::config::cluster::v3::{CircuitBreakers, Cluster, OutlierDetection};
+use envoy_types::pb::envoy::config::core::v3::health_check::{HealthChecker, HttpHealthCheck};
+use envoy_types::pb::envoy::config::core::v3::{HealthCheck, Http1ProtocolOptions, Http2ProtocolOptions};
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_options::explicit_http_config::ProtocolConfig;
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_options::{
+    ExplicitHttpConfig, UpstreamProtocolOptions,
+};
+use envoy_types::pb::envoy::r#type::v3::CodecClientType;
+use envoy_types::pb::google::protobuf::Any;
+use weir_policy::document::backend::{BackendSpec, ConnectionPool, HealthCheck as HealthCheckSpec, Protocol};
+
+use super::Resource;
+use super::encode::{any, duration, number};
+use super::source::ads;
+
+const HTTP_PROTOCOL_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+
+/// The cluster of a Backend; its endpoints come by EDS under the same name.
+pub(super) fn cluster(name: &str, spec: &BackendSpec) -> Resource {
+    let message = Cluster {
+        name: name.to_owned(),
+        cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Eds.into())),
+        eds_cluster_config: Some(EdsClusterConfig {
+            eds_config: Some(ads()),
+            service_name: String::new(),
+        }),
+        lb_policy: LbPolicy::LeastRequest.into(),
+        connect_timeout: duration(spec.connect_timeout),
+        circuit_breakers: Some(circuit_breakers(&spec.connection_pool)),
+        health_checks: spec
+            .health_check
+            .iter()
+            .map(|check| health_check(check, spec.protocol))
+            .collect(),
+        outlier_detection: outlier_detection(spec),
+        ignore_health_on_host_removal: true,
+        typed_extension_protocol_options: HashMap::from([(
+            HTTP_PROTOCOL_OPTIONS.to_owned(),
+            protocol_options(spec.protocol),
+        )]),
+        ..Cluster::default()
+    };
+    Resource::encoded(name, &message)
+}
+
+fn circuit_breakers(pool: &ConnectionPool) -> CircuitBreakers {
+    let thresholds = Thresholds {
+        max_connections: number(pool.max_connections),
+        max_pending_requests: number(pool.max_pending_requests),
+        max_requests: number(pool.max_requests),
+        max_retries: number(pool.max_retries),
+        ..Thresholds::default()
+    };
+    CircuitBreakers {
+        thresholds: vec![thresholds],
+        ..CircuitBreakers::default()
+    }
+}
+
+/// The intervals without traffic are the same as with: a shard that is asked rarely is still known to be down.
+fn health_check(spec: &HealthCheckSpec, protocol: Protocol) -> HealthCheck {
+    let client = match protocol {
+        Protocol::Http1 => CodecClientType::Http1,
+        Protocol::Http2 => CodecClientType::Http2,
+    };
+    let http = HttpHealthCheck {
+        path: spec.path.clone(),
+        codec_client_type: client.into(),
+        ..HttpHealthCheck::default()
+    };
+    HealthCheck {
+        timeout: duration(spec.timeout),
+        interval: duration(spec.interval),
+        no_traffic_interval: duration(spec.interval),
+        no_traffic_healthy_interval: duration(spec.interval),
+        healthy_threshold: number(spec.healthy_threshold),
+        unhealthy_threshold: number(spec.unhealthy_threshold),
+        health_checker: Some(HealthChecker::HttpHealthCheck(http)),
+        ..HealthCheck::default()
+    }
+}
+
+fn outlier_detection(spec: &BackendSpec) -> Option<OutlierDetection> {
+    let outlier = spec.outlier_detection.as_ref()?;
+    Some(OutlierDetection {
+        consecutive_5xx: number(outlier.consecutive_5xx),
+        interval: duration(outlier.interval),
+        base_ejection_time: duration(outlier.base_ejection_time),
+        max_ejection_percent: number(outlier.max_ejection_percent),
+        ..OutlierDetection::default()
+    })
+}
+
+fn protocol_options(protocol: Protocol) -> Any {
+    let protocol_config = match protocol {
+        Protocol::Http1 => ProtocolConfig::HttpProtocolOptions(Http1ProtocolOptions::default()),
+        Protocol::Http2 => ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions::default()),
+    };
+    let explicit = ExplicitHttpConfig {
+        protocol_config: Some(protocol_config),
+    };
+    any(&HttpProtocolOptions {
+        upstream_protocol_options: Some(UpstreamProtocolOptions::ExplicitHttpConfig(explicit)),
+        ..HttpProtocolOptions::default()
+    })
+}

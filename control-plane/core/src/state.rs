@@ -1,0 +1,190 @@
+//! The state: what all events so far amount to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use weir_policy::document::{Document, Identity, Kind};
+use weir_policy::name::Name;
+use weir_policy::problem::Problem;
+
+use crate::event::{Change, Event, Revision};
+use crate::node::GatewayRef;
+
+/// A document and the revision of its last change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// The document, without `metadata.revision`.
+    pub document: Arc<Document>,
+    /// The revision of its last change.
+    pub revision: Revision,
+}
+
+/// What a change of a policy concerns.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Scope {
+    /// One Gateway.
+    Gateway(GatewayRef),
+    /// Every Gateway of a namespace.
+    Namespace(Name),
+}
+
+/// What all events so far amount to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    revision: Revision,
+    documents: BTreeMap<Identity, Stored>,
+    /// Gateways that were deleted and not created again.
+    gone: BTreeMap<GatewayRef, Revision>,
+    /// The revision of the last change that concerns a scope's slots. It only grows, deletions included, so that a
+    /// slot's generation grows and is the same on every replica.
+    touched: BTreeMap<Scope, Revision>,
+}
+
+/// A stored event that this release can't read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The document in the event isn't valid any more.
+    #[error("event {revision}: {identity} can't be read: {}", first(problems))]
+    Document {
+        /// The event's.
+        revision: Revision,
+        /// Which document.
+        identity: Identity,
+        /// What is wrong with it.
+        problems: Vec<Problem>,
+    },
+    /// Events are missing or doubled.
+    #[error("event {found} follows event {last}: the store is damaged")]
+    Gap {
+        /// The last event taken.
+        last: Revision,
+        /// The event that came.
+        found: Revision,
+    },
+}
+
+fn first(problems: &[Problem]) -> String {
+    problems.first().map(ToString::to_string).unwrap_or_default()
+}
+
+impl State {
+    /// The revision of the last event.
+    pub const fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// One document.
+    pub fn get(&self, identity: &Identity) -> Option<&Stored> {
+        self.documents.get(identity)
+    }
+
+    /// Every document, by kind, namespace and name.
+    pub fn documents(&self) -> impl Iterator<Item = (&Identity, &Stored)> {
+        self.documents.iter()
+    }
+
+    /// Every document of a namespace and kind.
+    pub fn of_kind<'a>(
+        &'a self,
+        namespace: &'a Name,
+        kind: Kind,
+    ) -> impl Iterator<Item = (&'a Identity, &'a Stored)> {
+        self.documents
+            .iter()
+            .filter(move |(identity, _)| identity.kind == kind && &identity.namespace == namespace)
+    }
+
+    /// Every Gateway.
+    pub fn gateways(&self) -> impl Iterator<Item = GatewayRef> {
+        self.documents.keys().filter_map(gateway_ref)
+    }
+
+    /// Whether a Gateway was deleted and not created again.
+    pub fn is_gone(&self, gateway: &GatewayRef) -> bool {
+        self.gone.contains_key(gateway)
+    }
+
+    /// The generation of a Gateway's slots: the revision of the last change that concerns them.
+    pub fn generation(&self, gateway: &GatewayRef) -> Revision {
+        let of = |scope: &Scope| self.touched.get(scope).copied().unwrap_or_default();
+        of(&Scope::Gateway(gateway.clone())).max(of(&Scope::Namespace(gateway.namespace.clone())))
+    }
+
+    /// Takes the next event in.
+    pub fn apply(&mut self, event: &Event) -> Result<(), ReplayError> {
+        if event.revision != self.revision + 1 {
+            return Err(ReplayError::Gap {
+                last: self.revision,
+                found: event.revision,
+            });
+        }
+        let document = match &event.change {
+            Change::Delete { .. } => None,
+            Change::Put { identity, document } => Some(Document::from_value(document.clone()).map_err(
+                |problems| ReplayError::Document {
+                    revision: event.revision,
+                    identity: identity.clone(),
+                    problems,
+                },
+            )?),
+        };
+        self.replace(event.change.identity(), document, event.revision);
+        self.revision = event.revision;
+        Ok(())
+    }
+
+    /// Puts a document in place, or takes it out.
+    pub(crate) fn replace(&mut self, identity: &Identity, document: Option<Document>, revision: Revision) {
+        let old = self.documents.remove(identity);
+        let new = document.map(|document| Stored {
+            document: Arc::new(document),
+            revision,
+        });
+        for stored in old.iter().chain(&new) {
+            self.touch(&stored.document, revision);
+        }
+        if let Some(gateway) = gateway_ref(identity) {
+            match new {
+                Some(_) => self.gone.remove(&gateway),
+                None => self.gone.insert(gateway, revision),
+            };
+        }
+        if let Some(stored) = new {
+            self.documents.insert(identity.clone(), stored);
+        }
+    }
+
+    fn touch(&mut self, document: &Document, revision: Revision) {
+        for scope in scopes(document) {
+            self.touched.insert(scope, revision);
+        }
+    }
+}
+
+/// Whose slots a document is part of.
+fn scopes(document: &Document) -> Vec<Scope> {
+    let namespace = &document.metadata.namespace;
+    let gateway = |name: &Name| {
+        Scope::Gateway(GatewayRef {
+            namespace: namespace.clone(),
+            name: name.clone(),
+        })
+    };
+    match document.kind() {
+        Kind::Gateway => vec![gateway(&document.metadata.name)],
+        Kind::ShardMap if document.target_refs().is_empty() => vec![Scope::Namespace(namespace.clone())],
+        Kind::ShardMap => document
+            .target_refs()
+            .iter()
+            .map(|target| gateway(&target.name))
+            .collect(),
+        Kind::Backend | Kind::EnvoyResource => Vec::new(),
+    }
+}
+
+fn gateway_ref(identity: &Identity) -> Option<GatewayRef> {
+    (identity.kind == Kind::Gateway).then(|| GatewayRef {
+        namespace: identity.namespace.clone(),
+        name: identity.name.clone(),
+    })
+}
