@@ -17,23 +17,30 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn envoy_types_folder() -> Result<PathBuf, Box<dyn std::error::Error>> {
-    let output = Command::new(env::var("CARGO")?)
-        .args(["metadata", "--format-version=1", "--offline", "--locked"])
-        .current_dir(env::var("CARGO_MANIFEST_DIR")?)
-        .output()?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
-    }
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    let manifest = metadata["packages"]
-        .as_array()
+    // Without the network where that is enough: metadata wants every package of the lock file, used or not.
+    let metadata = metadata(&["--offline"]).or_else(|_| metadata(&[]))?;
+    let manifest = metadata
+        .get("packages")
+        .and_then(serde_json::Value::as_array)
         .into_iter()
         .flatten()
-        .find(|package| package["name"] == "envoy-types")
-        .and_then(|package| package["manifest_path"].as_str())
+        .find(|package| package.get("name").is_some_and(|name| name == "envoy-types"))
+        .and_then(|package| package.get("manifest_path")?.as_str())
         .ok_or("cargo metadata names no envoy-types")?;
     Ok(Path::new(manifest)
         .parent()
         .ok_or("a manifest stands in a folder")?
         .to_owned())
+}
+
+fn metadata(options: &[&str]) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
+    let output = Command::new(env::var("CARGO")?)
+        .args(["metadata", "--format-version=1"])
+        .args(options)
+        .current_dir(env::var("CARGO_MANIFEST_DIR")?)
+        .output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
 }

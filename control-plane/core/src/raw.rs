@@ -76,7 +76,7 @@ pub(crate) fn add(state: &State, gateway: Option<&GatewayRef>, snapshot: &mut Sn
         })
         .collect();
     // Clusters first, so that what names them finds them.
-    found.sort_by(|((a, _), _), ((b, _), _)| a.cmp(b));
+    found.sort_by_key(|((resource_type, _), _)| *resource_type);
     for ((resource_type, name), spec) in found {
         if let Ok(body) = encode(&spec.resource) {
             let clusters = named_clusters(&spec.resource, snapshot);

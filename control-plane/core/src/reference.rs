@@ -1,5 +1,7 @@
 //! References between documents: what is named must be there and fit.
 
+use std::collections::BTreeSet;
+
 use weir_policy::document::backend::{BackendSpec, Role};
 use weir_policy::document::gateway::GatewaySpec;
 use weir_policy::document::shard_map::ShardMapSpec;
@@ -11,15 +13,16 @@ use weir_policy::problem::Problems;
 use crate::node::GatewayRef;
 use crate::plan::problem;
 use crate::refusal::DocumentProblem;
-use crate::state::State;
+use crate::state::{State, Stored};
 use crate::{raw, slot};
 
 /// Everything wrong with the references of `documents`, and with others' references to them, in the state `after`.
 pub(crate) fn check(after: &State, documents: &[Document]) -> Vec<DocumentProblem> {
     let mut found = Vec::new();
+    let requested: BTreeSet<Identity> = documents.iter().map(Document::identity).collect();
     for (index, document) in documents.iter().enumerate() {
         let mut problems = Problems::default();
-        check_one(after, document, &mut problems);
+        check_one(after, &requested, document, &mut problems);
         let identity = document.identity().to_string();
         found.extend(
             problems
@@ -57,7 +60,8 @@ fn backends(document: &Document) -> Box<dyn Iterator<Item = &Name> + '_> {
     }
 }
 
-fn check_one(after: &State, document: &Document, problems: &mut Problems) {
+/// `requested`: documents that report problems of their own references themselves.
+fn check_one(after: &State, requested: &BTreeSet<Identity>, document: &Document, problems: &mut Problems) {
     let namespace = &document.metadata.namespace;
     problems.within("spec", |problems| {
         problems.within("targetRefs", |problems| {
@@ -67,8 +71,8 @@ fn check_one(after: &State, document: &Document, problems: &mut Problems) {
         });
         match &document.spec {
             Spec::ShardMap(map) => check_shards(after, namespace, map, problems),
-            Spec::Gateway(gateway) => check_gateway(after, document, gateway, problems),
-            Spec::Backend(backend) => check_backend(after, document, backend, problems),
+            Spec::Gateway(gateway) => check_gateway(after, requested, document, gateway, problems),
+            Spec::Backend(backend) => check_backend(after, requested, document, backend, problems),
             Spec::EnvoyResource(resource) => problems.within("resource", |problems| {
                 raw::check(after, document, resource, problems);
             }),
@@ -112,7 +116,13 @@ fn check_shards(after: &State, namespace: &Name, map: &ShardMapSpec, problems: &
     });
 }
 
-fn check_gateway(after: &State, document: &Document, gateway: &GatewaySpec, problems: &mut Problems) {
+fn check_gateway(
+    after: &State,
+    requested: &BTreeSet<Identity>,
+    document: &Document,
+    gateway: &GatewaySpec,
+    problems: &mut Problems,
+) {
     let namespace = &document.metadata.namespace;
     problems.within("routes", |problems| {
         for (index, route) in gateway.routes.iter().enumerate() {
@@ -122,7 +132,7 @@ fn check_gateway(after: &State, document: &Document, gateway: &GatewaySpec, prob
                 problems.within(index, |problems| note_missing_backend(name, namespace, problems));
             }
         }
-        for (user, stored) in after.documents().filter(|(user, _)| &user.namespace == namespace) {
+        for (user, stored) in others(after, requested, namespace) {
             for target in stored
                 .document
                 .target_refs()
@@ -142,14 +152,20 @@ fn check_gateway(after: &State, document: &Document, gateway: &GatewaySpec, prob
     });
 }
 
-fn check_backend(after: &State, document: &Document, backend: &BackendSpec, problems: &mut Problems) {
+fn check_backend(
+    after: &State,
+    requested: &BTreeSet<Identity>,
+    document: &Document,
+    backend: &BackendSpec,
+    problems: &mut Problems,
+) {
     let count = primaries(backend);
     let uses = |map: &ShardMapSpec| {
         map.shards
             .iter()
             .any(|shard| shard.backend == document.metadata.name)
     };
-    for (user, stored) in after.of_kind(&document.metadata.namespace, Kind::ShardMap) {
+    for (user, stored) in others(after, requested, &document.metadata.namespace) {
         if let Spec::ShardMap(map) = &stored.document.spec
             && count != 1
             && uses(map)
@@ -158,6 +174,17 @@ fn check_backend(after: &State, document: &Document, backend: &BackendSpec, prob
             problems.note_at("endpoints", "primary_count", detail);
         }
     }
+}
+
+/// The documents of a namespace that aren't part of the request.
+fn others<'a>(
+    after: &'a State,
+    requested: &'a BTreeSet<Identity>,
+    namespace: &'a Name,
+) -> impl Iterator<Item = (&'a Identity, &'a Stored)> {
+    after
+        .documents()
+        .filter(move |(other, _)| &other.namespace == namespace && !requested.contains(other))
 }
 
 /// The very check that the filter makes, on what the filter would get.

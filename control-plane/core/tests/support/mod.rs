@@ -1,0 +1,94 @@
+//! A store-less control plane, and documents to feed it.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use serde_json::{Value, json};
+use weir_core::event::{Change, Event};
+use weir_core::refusal::Refusal;
+use weir_core::state::State;
+use weir_policy::document::Identity;
+
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) state: State,
+    pub(crate) events: Vec<Event>,
+}
+
+impl World {
+    pub(crate) fn apply(&mut self, documents: Vec<Value>) -> Result<(), Refusal> {
+        let plan = self.state.plan(documents)?;
+        self.take(plan.changes);
+        Ok(())
+    }
+
+    pub(crate) fn delete(&mut self, identity: &Identity) -> Result<(), Refusal> {
+        let change = self.state.plan_delete(identity, None)?;
+        self.take(vec![change]);
+        Ok(())
+    }
+
+    fn take(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            let event = Event {
+                revision: self.state.revision() + 1,
+                at_ms: 0,
+                change,
+            };
+            self.state.apply(&event).unwrap();
+            self.events.push(event);
+        }
+    }
+}
+
+pub(crate) fn identity(kind: &str, name: &str) -> Identity {
+    Identity {
+        kind: kind.parse().unwrap(),
+        namespace: "default".parse().unwrap(),
+        name: name.parse().unwrap(),
+    }
+}
+
+fn document(kind: &str, name: &str, spec: Value) -> Value {
+    json!({"apiVersion": "weir.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
+pub(crate) fn gateway(name: &str) -> Value {
+    document(
+        "Gateway",
+        name,
+        json!({"listeners": [{"port": 10000}], "routes": [{"name": "all"}]}),
+    )
+}
+
+/// A primary on `port` and a replica on the next.
+pub(crate) fn backend(name: &str, port: u16) -> Value {
+    let endpoints = json!([
+        {"address": "127.0.0.1", "port": port, "role": "primary"},
+        {"address": "127.0.0.1", "port": port + 1}
+    ]);
+    document("Backend", name, json!({"endpoints": endpoints}))
+}
+
+/// A map whose shards have the names of their Backends.
+pub(crate) fn shard_map(name: &str, gateway: &str, backends: &[&str]) -> Value {
+    let shards: Vec<Value> = backends
+        .iter()
+        .map(|backend| json!({"name": backend, "backend": backend}))
+        .collect();
+    document(
+        "ShardMap",
+        name,
+        json!({
+            "targetRefs": [{"group": "weir.dev", "kind": "Gateway", "name": gateway}],
+            "key": {"sources": [{"header": "x-user-id"}]},
+            "strategy": {"hash": {"algorithm": "ring-v1"}},
+            "shards": shards
+        }),
+    )
+}
+
+pub(crate) fn cluster_resource(name: &str, cluster: &str) -> Value {
+    let resource = json!({"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": cluster,
+                          "connectTimeout": "1s"});
+    document("EnvoyResource", name, json!({"resource": resource}))
+}

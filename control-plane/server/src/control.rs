@@ -1,0 +1,175 @@
+//! The one writer: plans a change, stores it, and only then shows it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use serde_json::Value;
+use tokio::sync::Mutex;
+use weir_core::event::{Change, Revision};
+use weir_core::module::{Module, ModuleCatalog};
+use weir_core::proxy::{Proxies, ProxyStatus};
+use weir_core::refusal::{Applied, Refusal};
+use weir_core::state::State;
+use weir_policy::document::{Identity, Kind};
+use weir_policy::name::Name;
+use weir_store::{EventStore, StoreError};
+
+use crate::world::World;
+
+/// How many events are read from the store at a time.
+const PAGE: usize = 1_000;
+/// How often a plan is made anew because another writer was faster.
+const ATTEMPTS: usize = 5;
+
+/// What the REST API works on.
+pub(crate) struct Controller<S> {
+    writer: Arc<Writer<S>>,
+    proxies: Arc<Proxies>,
+    modules_dir: PathBuf,
+}
+
+/// The store, and the world that shows what is in it.
+struct Writer<S> {
+    store: S,
+    world: Arc<World>,
+    turn: Mutex<()>,
+}
+
+impl<S: EventStore + 'static> Controller<S> {
+    /// Reads everything that is stored.
+    pub(crate) async fn open(
+        store: S,
+        world: Arc<World>,
+        proxies: Arc<Proxies>,
+        modules_dir: PathBuf,
+    ) -> anyhow::Result<Self> {
+        let writer = Arc::new(Writer { store, world, turn: Mutex::new(()) });
+        writer.catch_up().await?;
+        Ok(Self { writer, proxies, modules_dir })
+    }
+
+    /// Ends the store's work.
+    pub(crate) async fn close(&self) {
+        let _last = self.writer.turn.lock().await;
+        if let Err(error) = self.writer.store.close().await {
+            tracing::error!(%error, "the store did not close cleanly");
+        }
+    }
+}
+
+impl<S: EventStore + 'static> Writer<S> {
+    /// Takes in what the store has and the world has not: at the start, and after a write whose end is not known.
+    async fn catch_up(&self) -> anyhow::Result<()> {
+        loop {
+            let events = self.store.read_after(self.world.current().state.revision(), PAGE).await?;
+            if events.is_empty() {
+                return Ok(());
+            }
+            self.world.take(&events).context("the store can't be read by this release")?;
+        }
+    }
+
+    /// One change at a time: plans it in the newest state, stores it, shows it.
+    async fn change<T>(
+        &self,
+        dry_run: bool,
+        plan: impl Fn(&State) -> Result<(Vec<Change>, T), Refusal>,
+    ) -> Result<(Revision, T), Refusal> {
+        let _turn = self.turn.lock().await;
+        for _ in 0..ATTEMPTS {
+            let current = self.world.current();
+            let revision = current.state.revision();
+            let (changes, answer) = tokio::task::block_in_place(|| plan(&current.state))?;
+            if dry_run || changes.is_empty() {
+                return Ok((revision, answer));
+            }
+            match self.store.append(revision, now_ms(), changes).await {
+                Ok(events) => {
+                    let revision = self.world.take(&events).map_err(|error| Refusal::Store(error.to_string()))?;
+                    return Ok((revision, answer));
+                }
+                Err(StoreError::Moved { .. }) => self.recover().await?,
+                Err(error) => {
+                    self.recover().await?;
+                    return Err(Refusal::Store(error.to_string()));
+                }
+            }
+        }
+        Err(Refusal::Store("other writers were always faster; try again".to_owned()))
+    }
+
+    async fn recover(&self) -> Result<(), Refusal> {
+        self.catch_up().await.map_err(|error| Refusal::Store(format!("{error:#}")))
+    }
+}
+
+/// Runs a change in a task of its own: a caller that goes away can't leave it stored but not shown.
+async fn undisturbed<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> Result<T, Refusal> {
+    let interrupted = |error| Err(Refusal::Store(format!("the change was interrupted: {error}")));
+    tokio::spawn(work).await.unwrap_or_else(interrupted)
+}
+
+impl<S: EventStore + 'static> weir_rest::Control for Controller<S> {
+    async fn apply(&self, documents: Vec<Value>, dry_run: bool) -> Result<Applied, Refusal> {
+        let writer = Arc::clone(&self.writer);
+        undisturbed(async move {
+            let plan = |state: &State| {
+                state.plan(documents.clone()).map(|plan| (plan.changes, plan.documents))
+            };
+            let (revision, documents) = writer.change(dry_run, plan).await?;
+            Ok(Applied { revision, documents })
+        })
+        .await
+    }
+
+    async fn delete(&self, identity: Identity, expected: Option<Revision>, dry_run: bool) -> Result<Revision, Refusal> {
+        let writer = Arc::clone(&self.writer);
+        undisturbed(async move {
+            let plan = |state: &State| {
+                state.plan_delete(&identity, expected).map(|change| (vec![change], ()))
+            };
+            Ok(writer.change(dry_run, plan).await?.0)
+        })
+        .await
+    }
+
+    fn get(&self, identity: &Identity) -> Option<Value> {
+        let current = self.writer.world.current();
+        current.state.get(identity).map(|stored| current.statuses.answer(identity, stored))
+    }
+
+    fn list(&self, namespace: Option<&Name>, kind: Option<Kind>) -> (Revision, Vec<Value>) {
+        let current = self.writer.world.current();
+        let wanted = |identity: &Identity| {
+            namespace.is_none_or(|namespace| *namespace == identity.namespace)
+                && kind.is_none_or(|kind| kind == identity.kind)
+        };
+        let documents = current.state.documents().filter(|(identity, _)| wanted(identity));
+        let answers = documents.map(|(identity, stored)| current.statuses.answer(identity, stored)).collect();
+        (current.state.revision(), answers)
+    }
+
+    fn proxies(&self) -> Vec<ProxyStatus> {
+        self.proxies.list()
+    }
+
+    fn modules(&self) -> &ModuleCatalog {
+        self.writer.world.modules()
+    }
+
+    async fn module(&self, sha256: &str) -> Option<Vec<u8>> {
+        let known = |module: &&Module| module.sha256 == sha256;
+        let module = self.modules().modules.values().find(known)?;
+        tokio::fs::read(self.modules_dir.join(module.file_name())).await.ok()
+    }
+}
+
+/// Unix ms. A clock before 1970 counts as 1970.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

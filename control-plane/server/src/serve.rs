@@ -1,0 +1,117 @@
+//! `weir serve`: store, REST and xDS in one process.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use weir_cli::ServeOptions;
+use weir_core::proxy::Proxies;
+use weir_rest::Control;
+use weir_store::SqliteStore;
+
+use crate::catalog;
+use crate::control::{Controller, now_ms};
+use crate::world::World;
+
+/// The folder of modules beside the binary's own, where none is named.
+const MODULES_BESIDE_BINARY: &str = "modules";
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<()> {
+    let modules_dir = modules_dir(options.modules_dir.as_deref())?;
+    let modules = catalog::read(&modules_dir)?;
+    let rest = bind("REST", "--listen", options.listen).await?;
+    let xds = bind("xDS", "--xds-listen", options.xds_listen).await?;
+    let world = Arc::new(World::new(modules));
+    let proxies = Arc::new(Proxies::default());
+    let store = SqliteStore::open(&options.data_dir).await?;
+    let controller = Controller::open(store, Arc::clone(&world), Arc::clone(&proxies), modules_dir).await?;
+    let controller = Arc::new(controller);
+    apply_files(&*controller, &options.files).await?;
+    tracing::info!(rest = %rest.local_addr()?, xds = %xds.local_addr()?, data = %options.data_dir.display(),
+        revision = world.current().state.revision(), "serving");
+    let ended = run(rest, xds, &controller, world, proxies).await;
+    controller.close().await;
+    tracing::info!("ended");
+    ended
+}
+
+async fn run(
+    rest: TcpListener,
+    xds: TcpListener,
+    controller: &Arc<Controller<SqliteStore>>,
+    world: Arc<World>,
+    proxies: Arc<Proxies>,
+) -> anyhow::Result<()> {
+    let (stop, stopped) = watch::channel(false);
+    let changes = world.changes();
+    let ads = weir_xds::AdsService::new(world, changes, proxies, now_ms, weir_xds::Options::default());
+    let mut xds_server = tokio::spawn(ads.serve(xds, until(stopped.clone())));
+    let mut rest_server = tokio::spawn(weir_rest::serve(rest, Arc::clone(controller), until(stopped)));
+    tokio::select! {
+        signal = signal() => signal?,
+        ended = &mut xds_server => bail!("the xDS server ended: {ended:?}"),
+        ended = &mut rest_server => bail!("the REST server ended: {ended:?}"),
+    }
+    stop.send_replace(true);
+    xds_server.await?.context("the xDS server")?;
+    rest_server.await?.context("the REST server")
+}
+
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is the end as well.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+async fn signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("ending");
+    Ok(())
+}
+
+async fn bind(what: &str, flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "{what} is open to the network, without TLS and without a login");
+    }
+    TcpListener::bind(address).await.with_context(|| {
+        format!("{what} can't listen on {address}: end what listens there, or choose another address with {flag}")
+    })
+}
+
+fn modules_dir(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(named) = named {
+        return Ok(named.to_owned());
+    }
+    let beside = std::env::current_exe()?.with_file_name(MODULES_BESIDE_BINARY);
+    if beside.is_dir() {
+        return Ok(beside);
+    }
+    bail!("no folder of modules: name one with --modules-dir (there is none at {})", beside.display())
+}
+
+async fn apply_files(control: &impl Control, files: &[PathBuf]) -> anyhow::Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let loaded = weir_cli::load::load(files)?;
+    let documents = loaded.iter().map(|document| document.value.clone()).collect();
+    match control.apply(documents, false).await {
+        Ok(applied) => {
+            tracing::info!(documents = applied.documents.len(), revision = applied.revision, "files applied");
+            Ok(())
+        }
+        Err(weir_core::refusal::Refusal::Invalid(problems)) => {
+            bail!("{}", weir_cli::load::describe(&problems, &loaded))
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}

@@ -1,0 +1,87 @@
+//! The world: the state of the last event, and the views that proxies have of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use tokio::sync::watch;
+use weir_core::event::{Event, Revision};
+use weir_core::module::ModuleCatalog;
+use weir_core::node::NodeKind;
+use weir_core::snapshot::{SnapshotSource, View, view};
+use weir_core::state::{ReplayError, State};
+use weir_core::status::Statuses;
+
+/// One revision of everything; immutable.
+#[derive(Debug, Default)]
+pub(crate) struct Edition {
+    pub(crate) state: State,
+    pub(crate) statuses: Statuses,
+}
+
+/// How many kinds of nodes have their view kept.
+const MAX_VIEWS: usize = 10_000;
+
+/// The newest edition, shared by all readers; readers never wait for a writer's work, only for its last assignment.
+#[derive(Debug)]
+pub(crate) struct World {
+    current: RwLock<Arc<Edition>>,
+    views: Mutex<BTreeMap<NodeKind, (Revision, View)>>,
+    modules: ModuleCatalog,
+    changes: watch::Sender<u64>,
+}
+
+impl World {
+    /// A world without documents.
+    pub(crate) fn new(modules: ModuleCatalog) -> Self {
+        Self {
+            current: RwLock::default(),
+            views: Mutex::default(),
+            modules,
+            changes: watch::Sender::new(0),
+        }
+    }
+
+    /// Tells of every new edition.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// The newest edition.
+    pub(crate) fn current(&self) -> Arc<Edition> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) const fn modules(&self) -> &ModuleCatalog {
+        &self.modules
+    }
+
+    /// Takes stored events in and tells everyone. One writer at a time.
+    pub(crate) fn take(&self, events: &[Event]) -> Result<Revision, ReplayError> {
+        let mut state = self.current().state.clone();
+        for event in events {
+            state.apply(event)?;
+        }
+        let revision = state.revision();
+        let edition = Edition { statuses: Statuses::of(&state), state };
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(edition);
+        self.changes.send_replace(revision);
+        Ok(revision)
+    }
+}
+
+impl SnapshotSource for World {
+    fn view(&self, kind: &NodeKind) -> View {
+        let current = self.current();
+        let revision = current.state.revision();
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = views.get(kind).filter(|(at, _)| *at == revision) {
+            return known.clone();
+        }
+        let fresh = view(&current.state, &self.modules, kind);
+        if views.len() >= MAX_VIEWS {
+            views.clear();
+        }
+        views.insert(kind.clone(), (revision, fresh.clone()));
+        fresh
+    }
+}
