@@ -1,5 +1,6 @@
 //! The one writer: plans a change, stores it, and only then shows it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -25,7 +26,7 @@ const ATTEMPTS: usize = 5;
 
 /// What the REST API works on.
 pub(crate) struct Controller<S> {
-    writer: Arc<Writer<S>>,
+    writer: Writer<S>,
     proxies: Arc<Proxies>,
     modules_dir: PathBuf,
 }
@@ -45,9 +46,17 @@ impl<S: EventStore + 'static> Controller<S> {
         proxies: Arc<Proxies>,
         modules_dir: PathBuf,
     ) -> anyhow::Result<Self> {
-        let writer = Arc::new(Writer { store, world, turn: Mutex::new(()) });
+        let writer = Writer {
+            store,
+            world,
+            turn: Mutex::new(()),
+        };
         writer.catch_up().await?;
-        Ok(Self { writer, proxies, modules_dir })
+        Ok(Self {
+            writer,
+            proxies,
+            modules_dir,
+        })
     }
 
     /// Ends the store's work.
@@ -63,11 +72,16 @@ impl<S: EventStore + 'static> Writer<S> {
     /// Takes in what the store has and the world has not: at the start, and after a write whose end is not known.
     async fn catch_up(&self) -> anyhow::Result<()> {
         loop {
-            let events = self.store.read_after(self.world.current().state.revision(), PAGE).await?;
+            let events = self
+                .store
+                .read_after(self.world.current().state.revision(), PAGE)
+                .await?;
             if events.is_empty() {
                 return Ok(());
             }
-            self.world.take(&events).context("the store can't be read by this release")?;
+            self.world
+                .take(&events)
+                .context("the store can't be read by this release")?;
         }
     }
 
@@ -87,7 +101,10 @@ impl<S: EventStore + 'static> Writer<S> {
             }
             match self.store.append(revision, now_ms(), changes).await {
                 Ok(events) => {
-                    let revision = self.world.take(&events).map_err(|error| Refusal::Store(error.to_string()))?;
+                    let revision = self
+                        .world
+                        .take(&events)
+                        .map_err(|error| Refusal::Store(error.to_string()))?;
                     return Ok((revision, answer));
                 }
                 Err(StoreError::Moved { .. }) => self.recover().await?,
@@ -97,49 +114,49 @@ impl<S: EventStore + 'static> Writer<S> {
                 }
             }
         }
-        Err(Refusal::Store("other writers were always faster; try again".to_owned()))
+        Err(Refusal::Store(
+            "other writers were always faster; try again".to_owned(),
+        ))
     }
 
     async fn recover(&self) -> Result<(), Refusal> {
-        self.catch_up().await.map_err(|error| Refusal::Store(format!("{error:#}")))
+        self.catch_up()
+            .await
+            .map_err(|error| Refusal::Store(format!("{error:#}")))
     }
-}
-
-/// Runs a change in a task of its own: a caller that goes away can't leave it stored but not shown.
-async fn undisturbed<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
-) -> Result<T, Refusal> {
-    let interrupted = |error| Err(Refusal::Store(format!("the change was interrupted: {error}")));
-    tokio::spawn(work).await.unwrap_or_else(interrupted)
 }
 
 impl<S: EventStore + 'static> weir_rest::Control for Controller<S> {
     async fn apply(&self, documents: Vec<Value>, dry_run: bool) -> Result<Applied, Refusal> {
-        let writer = Arc::clone(&self.writer);
-        undisturbed(async move {
-            let plan = |state: &State| {
-                state.plan(documents.clone()).map(|plan| (plan.changes, plan.documents))
-            };
-            let (revision, documents) = writer.change(dry_run, plan).await?;
-            Ok(Applied { revision, documents })
-        })
-        .await
+        let plan = |state: &State| {
+            state
+                .plan(documents.clone())
+                .map(|plan| (plan.changes, plan.documents))
+        };
+        let (revision, documents) = self.writer.change(dry_run, plan).await?;
+        Ok(Applied { revision, documents })
     }
 
-    async fn delete(&self, identity: Identity, expected: Option<Revision>, dry_run: bool) -> Result<Revision, Refusal> {
-        let writer = Arc::clone(&self.writer);
-        undisturbed(async move {
-            let plan = |state: &State| {
-                state.plan_delete(&identity, expected).map(|change| (vec![change], ()))
-            };
-            Ok(writer.change(dry_run, plan).await?.0)
-        })
-        .await
+    async fn delete(
+        &self,
+        identity: Identity,
+        expected: Option<Revision>,
+        dry_run: bool,
+    ) -> Result<Revision, Refusal> {
+        let plan = |state: &State| {
+            state
+                .plan_delete(&identity, expected)
+                .map(|change| (vec![change], ()))
+        };
+        Ok(self.writer.change(dry_run, plan).await?.0)
     }
 
     fn get(&self, identity: &Identity) -> Option<Value> {
         let current = self.writer.world.current();
-        current.state.get(identity).map(|stored| current.statuses.answer(identity, stored))
+        current
+            .state
+            .get(identity)
+            .map(|stored| current.statuses.answer(identity, stored))
     }
 
     fn list(&self, namespace: Option<&Name>, kind: Option<Kind>) -> (Revision, Vec<Value>) {
@@ -149,8 +166,28 @@ impl<S: EventStore + 'static> weir_rest::Control for Controller<S> {
                 && kind.is_none_or(|kind| kind == identity.kind)
         };
         let documents = current.state.documents().filter(|(identity, _)| wanted(identity));
-        let answers = documents.map(|(identity, stored)| current.statuses.answer(identity, stored)).collect();
+        let answers = documents
+            .map(|(identity, stored)| current.statuses.answer(identity, stored))
+            .collect();
         (current.state.revision(), answers)
+    }
+
+    fn revision(&self) -> Revision {
+        self.writer.world.current().state.revision()
+    }
+
+    fn count(&self, kind: Kind) -> usize {
+        self.writer
+            .world
+            .current()
+            .state
+            .documents()
+            .filter(|(identity, _)| identity.kind == kind)
+            .count()
+    }
+
+    fn answers(&self) -> BTreeMap<(&'static str, bool), u64> {
+        self.proxies.answers()
     }
 
     fn proxies(&self) -> Vec<ProxyStatus> {
@@ -164,7 +201,9 @@ impl<S: EventStore + 'static> weir_rest::Control for Controller<S> {
     async fn module(&self, sha256: &str) -> Option<Vec<u8>> {
         let known = |module: &&Module| module.sha256 == sha256;
         let module = self.modules().modules.values().find(known)?;
-        tokio::fs::read(self.modules_dir.join(module.file_name())).await.ok()
+        tokio::fs::read(self.modules_dir.join(module.file_name()))
+            .await
+            .ok()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod control;
+mod http;
 mod serve;
 mod world;
 
@@ -9,13 +10,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
-use weir_cli::{Cli, Command, LogFormat, ServeOptions};
+use weir_cli::options::{Cli, Command, LogFormat, ServeOptions};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         Command::Serve(options) => serve(options),
-        command => weir_cli::run(Cli { global: cli.global, command }),
+        command => weir_cli::run(&cli.global, &command),
     }
 }
 
@@ -35,7 +36,9 @@ fn serve(options: ServeOptions) -> ExitCode {
 
 fn start_log(options: &ServeOptions) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&options.log)?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match options.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use weir_cli::ServeOptions;
+use weir_cli::options::ServeOptions;
 use weir_core::proxy::Proxies;
 use weir_rest::Control;
 use weir_store::SqliteStore;
 
 use crate::catalog;
 use crate::control::{Controller, now_ms};
+use crate::http;
 use crate::world::World;
 
 /// The folder of modules beside the binary's own, where none is named.
@@ -48,9 +49,11 @@ async fn run(
 ) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let changes = world.changes();
+    let metrics = Arc::new(weir_rest::Metrics::new(env!("CARGO_PKG_VERSION"), std::time::SystemTime::now()));
+    let router = weir_rest::router(Arc::clone(controller), metrics, weir_rest::Settings::default());
     let ads = weir_xds::AdsService::new(world, changes, proxies, now_ms, weir_xds::Options::default());
     let mut xds_server = tokio::spawn(ads.serve(xds, until(stopped.clone())));
-    let mut rest_server = tokio::spawn(weir_rest::serve(rest, Arc::clone(controller), until(stopped)));
+    let mut rest_server = tokio::spawn(http::serve(rest, router, until(stopped)));
     tokio::select! {
         signal = signal() => signal?,
         ended = &mut xds_server => bail!("the xDS server ended: {ended:?}"),
@@ -83,7 +86,9 @@ async fn bind(what: &str, flag: &str, address: SocketAddr) -> anyhow::Result<Tcp
         tracing::warn!(%address, "{what} is open to the network, without TLS and without a login");
     }
     TcpListener::bind(address).await.with_context(|| {
-        format!("{what} can't listen on {address}: end what listens there, or choose another address with {flag}")
+        format!(
+            "{what} can't listen on {address}: end what listens there, or choose another address with {flag}"
+        )
     })
 }
 
@@ -95,7 +100,10 @@ fn modules_dir(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     if beside.is_dir() {
         return Ok(beside);
     }
-    bail!("no folder of modules: name one with --modules-dir (there is none at {})", beside.display())
+    bail!(
+        "no folder of modules: name one with --modules-dir (there is none at {})",
+        beside.display()
+    )
 }
 
 async fn apply_files(control: &impl Control, files: &[PathBuf]) -> anyhow::Result<()> {
@@ -106,7 +114,11 @@ async fn apply_files(control: &impl Control, files: &[PathBuf]) -> anyhow::Resul
     let documents = loaded.iter().map(|document| document.value.clone()).collect();
     match control.apply(documents, false).await {
         Ok(applied) => {
-            tracing::info!(documents = applied.documents.len(), revision = applied.revision, "files applied");
+            tracing::info!(
+                documents = applied.documents.len(),
+                revision = applied.revision,
+                "files applied"
+            );
             Ok(())
         }
         Err(weir_core::refusal::Refusal::Invalid(problems)) => {

@@ -62,7 +62,10 @@ impl World {
             state.apply(event)?;
         }
         let revision = state.revision();
-        let edition = Edition { statuses: Statuses::of(&state), state };
+        let edition = Edition {
+            statuses: Statuses::of(&state),
+            state,
+        };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(edition);
         self.changes.send_replace(revision);
         Ok(revision)

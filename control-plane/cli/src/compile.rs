@@ -1,0 +1,141 @@
+//! `weir compile`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use weir_core::event::Event;
+use weir_core::node::GatewayRef;
+use weir_core::plan::Plan;
+use weir_core::slot;
+use weir_core::state::State;
+
+use crate::apply::FileOptions;
+use crate::console::Console;
+use crate::failure::{EXIT_CODES, Failure};
+use crate::validate;
+
+/// What `weir compile` is told.
+#[derive(Debug, Args)]
+#[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+pub struct CompileOptions {
+    #[command(flatten)]
+    files: FileOptions,
+    /// The Gateway, `namespace/name`; may be left out when there is only one
+    #[arg(long, value_parser = parse_gateway, value_name = "NAMESPACE/NAME")]
+    gateway: Option<GatewayRef>,
+    /// The filter
+    #[arg(long, default_value = "shard-router", value_parser = parse_filter)]
+    filter: String,
+    /// The configuration's generation, which the filter's metrics show
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    generation: u32,
+    /// Write to this file, not to stdout; it is replaced as a whole
+    #[arg(short = 'O', long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  weir compile -f documents/
+  weir compile -f documents/ --gateway default/edge --filter shard-router -O shard-router.json";
+
+/// Reads `namespace/name`.
+pub(crate) fn parse_gateway(text: &str) -> Result<GatewayRef, String> {
+    GatewayRef::parse(text).ok_or_else(|| "expected NAMESPACE/NAME, like default/edge".to_owned())
+}
+
+fn parse_filter(text: &str) -> Result<String, String> {
+    if slot::filters().any(|known| known == text) {
+        return Ok(text.to_owned());
+    }
+    let known: Vec<&str> = slot::filters().collect();
+    Err(format!("expected one of {}", known.join(", ")))
+}
+
+pub(crate) fn run(options: &CompileOptions, console: &mut Console<'_>) -> Result<(), Failure> {
+    let loaded = options.files.load(console)?;
+    let plan = validate::check(&loaded, console)?;
+    let state = state(plan)?;
+    let gateway = match &options.gateway {
+        Some(gateway) => existing(&state, gateway)?,
+        None => only(&state)?,
+    };
+    let text = compile(&state, &gateway, &options.filter, options.generation)?;
+    match &options.out {
+        Some(file) => replace(file, &text),
+        None => console.write(&text),
+    }
+}
+
+/// The state that a control plane with these documents alone would have.
+fn state(plan: Plan) -> Result<State, Failure> {
+    let mut state = State::default();
+    for (revision, change) in (1..).zip(plan.changes) {
+        let event = Event {
+            revision,
+            at_ms: 0,
+            change,
+        };
+        state
+            .apply(&event)
+            .map_err(|error| Failure::Refused(error.to_string()))?;
+    }
+    Ok(state)
+}
+
+fn existing(state: &State, gateway: &GatewayRef) -> Result<GatewayRef, Failure> {
+    match state.gateways().find(|known| known == gateway) {
+        Some(gateway) => Ok(gateway),
+        None => Err(Failure::NotFound(format!(
+            "Gateway {gateway} is not in the documents: {}",
+            known(state)
+        ))),
+    }
+}
+
+fn only(state: &State) -> Result<GatewayRef, Failure> {
+    let mut gateways = state.gateways();
+    match (gateways.next(), gateways.next()) {
+        (Some(gateway), None) => Ok(gateway),
+        (None, _) => Err(Failure::Refused("the documents hold no Gateway".to_owned())),
+        (Some(_), Some(_)) => Err(Failure::Usage(format!(
+            "the documents hold several Gateways, choose one with --gateway: {}",
+            known(state)
+        ))),
+    }
+}
+
+fn known(state: &State) -> String {
+    let names: Vec<String> = state.gateways().map(|gateway| gateway.to_string()).collect();
+    if names.is_empty() {
+        "there is none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+fn compile(state: &State, gateway: &GatewayRef, filter: &str, generation: u32) -> Result<String, Failure> {
+    let slot = slot::compile(state, gateway)
+        .into_iter()
+        .find(|slot| slot.filter == filter)
+        .ok_or_else(|| Failure::NotFound(format!("no filter {filter}")))?;
+    slot.verify()
+        .map_err(|error| Failure::Refused(format!("slot {}: {error}", slot.name)))?;
+    let mut config: serde_json::Value = serde_json::from_str(&slot.json)
+        .map_err(|error| Failure::Refused(format!("slot {}: {error}", slot.name)))?;
+    if let Some(field) = config.get_mut("generation") {
+        *field = generation.into();
+    }
+    crate::console::json(&config)
+}
+
+/// Puts a file in place as a whole, so that nobody reads half of it.
+pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    crate::atomic::write(folder, path, |file| writeln!(file, "{}", text.trim_end()))
+        .map_err(|error| Failure::file("write", path, &error))
+}

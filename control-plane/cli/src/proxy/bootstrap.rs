@@ -1,0 +1,150 @@
+//! The bootstrap of an Envoy that this control plane configures.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use http::uri::Authority;
+use serde_json::{Value, json};
+use weir_core::node::GatewayRef;
+
+/// The static cluster of the control plane.
+const XDS_CLUSTER: &str = "weir-xds";
+/// The labels that filters write into their metrics' names, `.label.value`.
+const LABELS: [&str; 4] = ["filter", "outcome", "map", "shard"];
+
+/// What tells one proxy's bootstrap from another's.
+#[derive(Clone, Debug)]
+pub(crate) struct Bootstrap {
+    /// `node.id`.
+    pub(crate) id: String,
+    /// The Gateway that it serves: `node.cluster`.
+    pub(crate) gateway: GatewayRef,
+    /// The control plane's xDS address, with a port.
+    pub(crate) xds: Authority,
+    /// The folder of modules, absolute.
+    pub(crate) modules_dir: PathBuf,
+    /// The admin interface.
+    pub(crate) admin: SocketAddr,
+}
+
+impl Bootstrap {
+    /// The bootstrap in the proto3 JSON mapping of `envoy.config.bootstrap.v3.Bootstrap`.
+    pub(crate) fn to_value(&self) -> Value {
+        json!({
+            "node": {
+                "id": self.id,
+                "cluster": self.gateway.to_string(),
+                "metadata": {"weir": {"modulesDir": self.modules_dir}},
+            },
+            "admin": {"address": socket_address(&self.admin.ip().to_string(), self.admin.port())},
+            "dynamic_resources": {
+                "ads_config": ads_config(),
+                "cds_config": over_ads(),
+                "lds_config": over_ads(),
+            },
+            "static_resources": {"clusters": [self.xds_cluster()]},
+            "stats_config": {"use_all_default_tags": true, "stats_tags": LABELS.map(tag)},
+        })
+    }
+
+    fn xds_cluster(&self) -> Value {
+        let host = self.xds.host().trim_matches(['[', ']']);
+        let is_address = host.parse::<IpAddr>().is_ok();
+        let address = socket_address(host, self.xds.port_u16().unwrap_or_default());
+        json!({
+            "name": XDS_CLUSTER,
+            "type": if is_address { "STATIC" } else { "STRICT_DNS" },
+            "connect_timeout": "1s",
+            "load_assignment": {
+                "cluster_name": XDS_CLUSTER,
+                "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+            },
+            "typed_extension_protocol_options": {
+                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2(),
+            },
+            // A control plane whose host is gone sends no FIN: without probes the stream would hang for good.
+            "upstream_connection_options": {
+                "tcp_keepalive": {"keepalive_probes": 3, "keepalive_time": 30, "keepalive_interval": 5},
+            },
+        })
+    }
+}
+
+fn http2() -> Value {
+    json!({
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {
+            "http2_protocol_options": {"connection_keepalive": {"interval": "10s", "timeout": "5s"}},
+        },
+    })
+}
+
+/// Envoy's default back-off leaves a proxy without a control plane for seconds after a restart, and it repeats the
+/// node, tens of kilobytes, in every request.
+fn ads_config() -> Value {
+    json!({
+        "api_type": "GRPC",
+        "transport_api_version": "V3",
+        "set_node_on_first_message_only": true,
+        "grpc_services": [{
+            "envoy_grpc": {
+                "cluster_name": XDS_CLUSTER,
+                "retry_policy": {"retry_back_off": {"base_interval": "0.1s", "max_interval": "0.5s"}},
+            },
+        }],
+    })
+}
+
+/// 0 s: a proxy that can't reach the control plane waits for it; it does not go on with nothing.
+fn over_ads() -> Value {
+    json!({"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"})
+}
+
+fn socket_address(host: &str, port: u16) -> Value {
+    json!({"socket_address": {"address": host, "port_value": port}})
+}
+
+/// Takes `.<label>.<value>` out of the names of Weir's metrics and makes it a label.
+fn tag(label: &str) -> Value {
+    json!({"tag_name": label, "regex": format!(r"^wasmcustom\.weir_.*?(\.{label}\.([^.]+))")})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Envoy takes the first group out of the name and makes the second the label's value.
+    fn extract(name: &str, tag: &Value) -> Option<(String, String)> {
+        let regex = regex_lite::Regex::new(tag["regex"].as_str().unwrap()).unwrap();
+        let found = regex.captures(name)?;
+        Some((found[1].to_owned(), found[2].to_owned()))
+    }
+
+    #[test]
+    fn labels_leave_the_name() {
+        let name =
+            "wasmcustom.weir_requests_total.filter.shard-router.outcome.forwarded.map.default_orders.shard.a";
+        let mut left = name.to_owned();
+        let mut values = Vec::new();
+        for tag in LABELS.map(tag) {
+            let (taken, value) = extract(name, &tag).unwrap();
+            left = left.replace(&taken, "");
+            values.push(value);
+        }
+        assert_eq!(left, "wasmcustom.weir_requests_total");
+        assert_eq!(values, ["shard-router", "forwarded", "default_orders", "a"]);
+    }
+
+    #[test]
+    fn other_metrics_keep_their_names() {
+        for name in [
+            "cluster.shard.a.upstream_rq",
+            "http.filter.x.map.y",
+            "wasmcustom.other.filter.x",
+        ] {
+            for tag in LABELS.map(tag) {
+                assert_eq!(extract(name, &tag), None, "{name}");
+            }
+        }
+    }
+}

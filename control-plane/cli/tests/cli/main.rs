@@ -1,0 +1,15 @@
+//! The command line from outside: files, a server on loopback, and Envoy itself.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod commands;
+mod harness;
+mod loading;
+mod modules;
+mod places;
+mod proxy;
+mod status;

@@ -1,0 +1,18 @@
+//! The whole thing, for real: `weir serve`, `weir proxy run`, Envoy, and shards that answer.
+//!
+//! Needs Envoy (`WEIR_ENVOY`) and the packed modules (`WEIR_MODULES_DIR`); `./scripts/test` sets both up.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod change;
+mod failure;
+mod operator;
+mod refusal;
+mod routing;
+mod static_config;
+mod support;

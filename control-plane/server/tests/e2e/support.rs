@@ -1,0 +1,11 @@
+//! What the tests stand on.
+
+pub(crate) mod client;
+pub(crate) mod documents;
+pub(crate) mod loopback;
+pub(crate) mod process;
+pub(crate) mod proxy;
+pub(crate) mod shards;
+pub(crate) mod stack;
+pub(crate) mod traffic;
+pub(crate) mod wait;

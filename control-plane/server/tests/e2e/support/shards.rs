@@ -1,0 +1,89 @@
+//! Shards that answer: one server per replica, each says who it is and what it was sent.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// The replicas of one shard: a primary and two more.
+#[derive(Clone, Debug)]
+pub(crate) struct Shard {
+    pub(crate) name: String,
+    pub(crate) primary: SocketAddr,
+    pub(crate) replicas: [SocketAddr; 2],
+}
+
+impl Shard {
+    pub(crate) async fn start(ip: IpAddr, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            primary: serve(ip, name, "primary").await,
+            replicas: [
+                serve(ip, name, "replica-1").await,
+                serve(ip, name, "replica-2").await,
+            ],
+        }
+    }
+
+    /// Its Backend, named `backend-<shard>`.
+    pub(crate) fn backend(&self) -> Value {
+        let endpoint = |address: &SocketAddr, role: &str| json!({"address": address.ip().to_string(), "port": address.port(), "role": role});
+        let endpoints = json!([
+            endpoint(&self.primary, "primary"),
+            endpoint(&self.replicas[0], "replica"),
+            endpoint(&self.replicas[1], "replica"),
+        ]);
+        let spec = json!({"endpoints": endpoints, "healthCheck": {"path": "/healthz"}});
+        super::documents::document("Backend", &format!("backend-{}", self.name), spec)
+    }
+}
+
+async fn serve(ip: IpAddr, port: u16, shard: &str, replica: &str) -> SocketAddr {
+    let listener = TcpListener::bind((ip, port)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let identity = json!({"shard": shard, "replica": replica});
+    tokio::spawn(async move {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                return;
+            };
+            let identity = identity.clone();
+            let service = service_fn(move |request| answer(identity.clone(), request));
+            tokio::spawn(async move {
+                let _ = auto::Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    });
+    address
+}
+
+async fn answer(
+    mut identity: Value,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let headers: BTreeMap<String, String> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| {
+            (
+                name.to_string(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
+        .collect();
+    identity["headers"] = json!(headers);
+    identity["path"] = json!(request.uri().to_string());
+    let _ = request.into_body().collect().await;
+    Ok(Response::new(Full::new(Bytes::from(identity.to_string()))))
+}

@@ -1,0 +1,67 @@
+//! Load in the background, bounded in number and time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::client::Client;
+use super::wait::until;
+
+const CLIENTS: usize = 4;
+/// More than any test sends.
+const MAX_REQUESTS: u64 = 200_000;
+
+pub(crate) struct Traffic {
+    stop: Arc<AtomicBool>,
+    sent: Arc<AtomicU64>,
+    tasks: Vec<tokio::task::JoinHandle<Vec<String>>>,
+}
+
+impl Traffic {
+    /// Requests with ever new keys, one after the other from each client.
+    pub(crate) fn start(client: &Client) -> Self {
+        let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let tasks = (0..CLIENTS)
+            .map(|_| tokio::spawn(work(client.clone(), stop.clone(), sent.clone())))
+            .collect();
+        Self { stop, sent, tasks }
+    }
+
+    /// Waits until `count` more requests have been answered.
+    pub(crate) async fn more(&self, count: u64) {
+        let goal = self.sent.load(Ordering::Relaxed) + count;
+        until("traffic flows", async || {
+            (self.sent.load(Ordering::Relaxed) >= goal).then_some(())
+        })
+        .await;
+    }
+
+    /// Ends it: how many were sent, and what went wrong.
+    pub(crate) async fn stop(self) -> (u64, Vec<String>) {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut failures = Vec::new();
+        for task in self.tasks {
+            failures.extend(task.await.unwrap());
+        }
+        (self.sent.load(Ordering::Relaxed), failures)
+    }
+}
+
+async fn work(client: Client, stop: Arc<AtomicBool>, sent: Arc<AtomicU64>) -> Vec<String> {
+    let mut failures = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let number = sent.fetch_add(1, Ordering::Relaxed);
+        if number >= MAX_REQUESTS {
+            break;
+        }
+        let key = format!("user-{number}");
+        match client
+            .send(http::Method::GET, "/", &[("x-user-id", key.as_bytes())], "")
+            .await
+        {
+            Ok(answer) if answer.status.is_success() => {}
+            Ok(answer) => failures.push(format!("{key}: {} {}", answer.status, answer.text())),
+            Err(error) => failures.push(format!("{key}: {error}")),
+        }
+    }
+    failures
+}
