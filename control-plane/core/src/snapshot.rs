@@ -125,6 +125,20 @@ impl Snapshot {
             .insert(resource.name.clone(), Arc::new(resource));
     }
 
+    /// The same snapshot, sharing with `older` what hasn't changed, so that comparing the two compares pointers.
+    #[must_use]
+    pub fn sharing(mut self, older: &Self) -> Self {
+        for (resource_type, resources) in &mut self.resources {
+            let known = older.of(*resource_type);
+            for (name, resource) in resources {
+                if let Some(same) = known.get(name).filter(|known| *known == resource) {
+                    *resource = Arc::clone(same);
+                }
+            }
+        }
+        self
+    }
+
     /// The resources of one type.
     pub fn of(&self, resource_type: ResourceType) -> &Resources {
         self.resources.get(&resource_type).unwrap_or(&NONE)

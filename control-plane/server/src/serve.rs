@@ -49,7 +49,10 @@ async fn run(
 ) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let changes = world.changes();
-    let metrics = Arc::new(weir_rest::Metrics::new(env!("CARGO_PKG_VERSION"), std::time::SystemTime::now()));
+    let metrics = Arc::new(weir_rest::Metrics::new(
+        env!("CARGO_PKG_VERSION"),
+        std::time::SystemTime::now(),
+    ));
     let router = weir_rest::router(Arc::clone(controller), metrics, weir_rest::Settings::default());
     let ads = weir_xds::AdsService::new(world, changes, proxies, now_ms, weir_xds::Options::default());
     let mut xds_server = tokio::spawn(ads.serve(xds, until(stopped.clone())));

@@ -80,7 +80,8 @@ impl SnapshotSource for World {
         if let Some((_, known)) = views.get(kind).filter(|(at, _)| *at == revision) {
             return known.clone();
         }
-        let fresh = view(&current.state, &self.modules, kind);
+        let before = views.get(kind).map(|(_, view)| view);
+        let fresh = view(&current.state, &self.modules, kind, before);
         if views.len() >= MAX_VIEWS {
             views.clear();
         }

@@ -55,7 +55,7 @@ impl SlotFilter for ShardRouter {
     }
 
     fn verify(json: &[u8]) -> Result<(), ConfigError> {
-        weir_policy::compiled::SlotConfig::<ShardMapPolicy>::from_json(json).map(|_| ())
+        weir_shard_map::ShardRouter::from_json(json).map(|_| ())
     }
 }
 

@@ -14,17 +14,18 @@ use crate::reference::{backend, gateway_spec};
 use crate::state::State;
 use crate::{raw, slot};
 
-/// What nodes of `kind` get in this state.
-pub fn view(state: &State, modules: &ModuleCatalog, kind: &NodeKind) -> View {
-    let Some(gateway) = &kind.gateway else {
-        return View::Unassigned(Arc::new(for_everyone(state)));
+/// What nodes of `kind` get in this state. What hasn't changed is shared with the view that they had before.
+pub fn view(state: &State, modules: &ModuleCatalog, kind: &NodeKind, before: Option<&View>) -> View {
+    let share = |snapshot: Snapshot| match before {
+        Some(View::Assigned(older) | View::Unassigned(older)) => Arc::new(snapshot.sharing(older)),
+        Some(View::Gone) | None => Arc::new(snapshot),
     };
-    if state.is_gone(gateway) {
-        return View::Gone;
-    }
-    match gateway_spec(state, gateway) {
-        Some(_) => View::Assigned(Arc::new(of_gateway(state, modules, gateway, &kind.modules_dir))),
-        None => View::Unassigned(Arc::new(for_everyone(state))),
+    match &kind.gateway {
+        Some(gateway) if state.is_gone(gateway) => View::Gone,
+        Some(gateway) if gateway_spec(state, gateway).is_some() => {
+            View::Assigned(share(of_gateway(state, modules, gateway, &kind.modules_dir)))
+        }
+        _ => View::Unassigned(share(for_everyone(state))),
     }
 }
 

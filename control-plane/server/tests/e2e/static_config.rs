@@ -29,7 +29,14 @@ fn configuration() -> String {
 
 /// The filter's configuration: the JSON text of the one block scalar.
 fn slot_in(configuration: &str) -> &str {
-    configuration.split("value: |").nth(1).expect("a block scalar").trim_start().lines().next().unwrap()
+    configuration
+        .split("value: |")
+        .nth(1)
+        .expect("a block scalar")
+        .trim_start()
+        .lines()
+        .next()
+        .unwrap()
 }
 
 #[test]
@@ -43,7 +50,11 @@ fn the_static_configuration_is_what_compile_writes() {
     let expected = expected.to_string();
     let configuration = configuration();
     let found: Value = serde_json::from_str(slot_in(&configuration)).unwrap();
-    assert_eq!(found.to_string(), expected, "put this under `value: |` of envoy/shard-router.yaml:\n{expected}");
+    assert_eq!(
+        found.to_string(),
+        expected,
+        "put this under `value: |` of envoy/shard-router.yaml:\n{expected}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,8 +74,15 @@ async fn the_static_configuration_serves_without_a_control_plane() {
         .replace("target/modules/shard-router.wasm", module.to_str().unwrap());
     std::fs::write(&file, configuration).unwrap();
     let mut command = Command::new(envoy());
-    command.args(["--use-dynamic-base-id", "--concurrency", "2", "-c"]).arg(&file);
-    let mut proxy = Proxy::of(ip, admin, "static", Process::start(command, &home.path().join("envoy.log")));
+    command
+        .args(["--use-dynamic-base-id", "--concurrency", "2", "-c"])
+        .arg(&file);
+    let mut proxy = Proxy::of(
+        ip,
+        admin,
+        "static",
+        Process::start(command, &home.path().join("envoy.log")),
+    );
     proxy.serving().await;
 
     let keys: Vec<String> = (0..40).map(|number| format!("user-{number}")).collect();
@@ -82,7 +100,13 @@ fn owners(keys: &[String]) -> BTreeMap<String, String> {
     with_samples(&mut command);
     command.arg("--").args(keys);
     let output = run(command);
-    let answer: Value = serde_json::from_str(&stdout(&output)).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let answer: Value =
+        serde_json::from_str(&stdout(&output)).unwrap_or_else(|error| panic!("{error}: {output:?}"));
     let text = |value: &Value, field: &str| value[field].as_str().unwrap().to_owned();
-    answer.as_array().unwrap().iter().map(|one| (text(one, "key"), text(one, "shard"))).collect()
+    answer
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (text(one, "key"), text(one, "shard")))
+        .collect()
 }
