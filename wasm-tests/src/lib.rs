@@ -1,1 +1,51 @@
-//! A proxy-wasm host on wasmtime, to test filters and policies with.
+//! A proxy-wasm host on [wasmtime](https://docs.rs/wasmtime), to test filters and policies with.
+//!
+//! **The problem.** A filter that works against a fake of its host can still trap in Envoy: it reads headers that a
+//! callback can't see, keeps state that a new configuration loses, or counts per worker what must hold per process.
+//! Starting Envoy for each such test is slow, and its clock can't be moved.
+//!
+//! **The host.** [`Process`] is one Envoy process: a clock that stands still until it is moved, shared data, metrics,
+//! logs. [`Plugin`] is a filter in it, with one VM per [`Worker`], configured as under ECDS: a canary VM first, then a
+//! new root context in each worker's VM. [`Stream`] is a request that is open. The callbacks and the answers of host
+//! functions follow proxy-wasm ABI 0.2.1 as proxy-wasm-cpp-host and Envoy 1.40 implement it. Tests assert on what
+//! came out (headers, answers, metrics, logs), not on which host functions were called.
+//!
+//! **Not for** calls, shared queues, gRPC, foreign functions and resets, which answer
+//! [`Status::Unimplemented`]; TCP filters; trailers; or how several filters of one chain work together. Properties
+//! are those that the test gives.
+//!
+//! ```no_run
+//! use weir_wasm_tests::{Module, Process, Request};
+//!
+//! # fn main() -> Result<(), weir_wasm_tests::HostError> {
+//! # let configuration = "{}";
+//! let process = Process::new(2);
+//! let router = process.load(&Module::packed("shard-router")?);
+//! router.configure(configuration)?;
+//! let outcome = router.worker(1).request(Request::get("/orders").header("x-user-id", "42"))?;
+//! assert_eq!(outcome.headers.text("x-weir-shard").as_deref(), Some("a"));
+//! # Ok(())
+//! # }
+//! ```
+
+mod abi;
+mod error;
+mod header_map;
+mod module;
+mod plugin;
+mod process;
+mod request;
+mod stream;
+mod vm;
+mod worker;
+
+pub use abi::{Action, HOST_FUNCTIONS, IMPORT_MODULE, LogLevel, Status};
+pub use error::HostError;
+pub use header_map::HeaderMap;
+pub use module::{Module, modules_dir};
+pub use plugin::{Plugin, PluginOptions};
+pub use process::Process;
+pub use process::shared::LogLine;
+pub use request::{LocalResponse, Passed, Request, RequestOutcome};
+pub use stream::Stream;
+pub use worker::Worker;

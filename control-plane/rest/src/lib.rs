@@ -1,1 +1,139 @@
-//! The REST API.
+//! The REST API of the control plane.
+//!
+//! **The problem.** People, scripts and the CLI read and change documents while proxies run on them. A request must
+//! either be made whole or refused with the field that is wrong, two people must not overwrite one another unseen, and
+//! a web page in an operator's browser must not reach the API behind their back.
+//!
+//! **The way.** HTTP semantics as they are written: `ETag` is the document's revision, `If-Match` and `If-None-Match: *`
+//! guard changes (RFC 9110 section 13), every error is `application/problem+json` (RFC 9457) with JSON pointers (RFC 6901)
+//! to what is wrong, modules are immutable under their digest (RFC 8246). All decisions are made behind [`Control`]; this
+//! crate knows HTTP only.
+//!
+//! **When not to use it.** There is no authentication: bind it to loopback, or put it behind something that has it. Proxies
+//! don't ask here for configuration, they have xDS.
+//!
+//! | path | methods | |
+//! | --- | --- | --- |
+//! | `/v1/namespaces/{namespace}/{kind}/{name}` | GET PUT DELETE | one document; `?dryRun=true` on PUT and DELETE |
+//! | `/v1/namespaces/{namespace}/{kind}`, `/v1/{kind}`, `/v1/documents` | GET | `{"revision", "items"}` |
+//! | `/v1/apply` | POST | `{"documents": […]}`, all or none; `?dryRun=true` |
+//! | `/v1/proxies`, `/v1/proxies/{id}` | GET | who is connected, what each took or refused |
+//! | `/v1/modules`, `/v1/modules/{sha256}` | GET | the catalog, and the bytes |
+//! | `/healthz`, `/metrics` | GET | |
+//!
+//! ```
+//! # use std::collections::BTreeMap;
+//! # use serde_json::Value;
+//! # use weir_core::{event::Revision, module::ModuleCatalog, proxy::ProxyStatus, refusal::{Applied, Refusal}};
+//! # use weir_policy::{document::{Identity, Kind}, name::Name};
+//! use std::sync::Arc;
+//! use std::time::SystemTime;
+//! use weir_rest::{Control, Metrics, Settings, router};
+//!
+//! /// A control plane that has nothing and takes nothing.
+//! struct Empty(ModuleCatalog);
+//! impl Control for Empty {
+//!     async fn apply(&self, _: Vec<Value>, _: bool) -> Result<Applied, Refusal> {
+//!         Err(Refusal::Store("read-only".to_owned()))
+//!     }
+//!     // …
+//! #   async fn delete(&self, identity: Identity, _: Option<Revision>, _: bool) -> Result<Revision, Refusal> {
+//! #       Err(Refusal::NotFound(identity))
+//! #   }
+//! #   fn get(&self, _: &Identity) -> Option<Value> { None }
+//! #   fn list(&self, _: Option<&Name>, _: Option<Kind>) -> (Revision, Vec<Value>) { (0, Vec::new()) }
+//! #   fn revision(&self) -> Revision { 0 }
+//! #   fn count(&self, _: Kind) -> usize { 0 }
+//! #   fn proxies(&self) -> Vec<ProxyStatus> { Vec::new() }
+//! #   fn answers(&self) -> BTreeMap<(&'static str, bool), u64> { BTreeMap::new() }
+//! #   fn modules(&self) -> &ModuleCatalog { &self.0 }
+//! #   async fn module(&self, _: &str) -> Option<Vec<u8>> { None }
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let metrics = Arc::new(Metrics::new("0.1.0", SystemTime::now()));
+//! let router = router(Arc::new(Empty(ModuleCatalog::default())), metrics, Settings::default());
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let serving = axum::serve(listener, router);
+//! # Ok::<_, std::io::Error>(())
+//! # }).unwrap();
+//! ```
+
+mod app;
+mod body;
+mod control;
+mod documents;
+mod guard;
+mod metrics;
+mod modules;
+mod path;
+mod precondition;
+mod problem;
+mod proxies;
+mod query;
+mod settings;
+mod trace;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use http::{Method, Uri, header};
+
+use app::App;
+pub use control::Control;
+pub use metrics::Metrics;
+use problem::{INTERNAL, METHOD, NOT_FOUND, ProblemDetails};
+pub use settings::Settings;
+
+/// The API over `control`, ready to be served. The caller bounds how long a request's head may take.
+pub fn router<C: Control>(control: Arc<C>, metrics: Arc<Metrics>, settings: Settings) -> Router {
+    let settings = Arc::new(settings);
+    let app = App {
+        control,
+        metrics: Arc::clone(&metrics),
+        settings: Arc::clone(&settings),
+    };
+    Router::new()
+        .merge(document_routes())
+        .route("/v1/proxies", get(proxies::list))
+        .route("/v1/proxies/{id}", get(proxies::get))
+        .route("/v1/modules", get(modules::catalog))
+        .route("/v1/modules/{sha256}", get(modules::module))
+        .route("/healthz", get(async || "ok"))
+        .route("/metrics", get(render_metrics))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn_with_state(settings, guard::guard))
+        .layer(from_fn_with_state(metrics, trace::trace))
+        .with_state(app)
+}
+
+fn document_routes<C: Control>() -> Router<App<C>> {
+    let one = get(documents::get).put(documents::put).delete(documents::delete);
+    Router::new()
+        .route("/v1/apply", post(documents::apply))
+        .route("/v1/documents", get(documents::list_all))
+        .route("/v1/{kind}", get(documents::list))
+        .route("/v1/namespaces/{namespace}/{kind}", get(documents::list))
+        .route("/v1/namespaces/{namespace}/{kind}/{name}", one)
+}
+
+async fn render_metrics<C: Control>(State(app): State<App<C>>) -> Result<impl IntoResponse, ProblemDetails> {
+    match app.metrics.render(app.control.as_ref()) {
+        Ok(text) => Ok(([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], text)),
+        Err(error) => Err(ProblemDetails::new(&INTERNAL, error.to_string())),
+    }
+}
+
+async fn no_such_path(uri: Uri) -> ProblemDetails {
+    ProblemDetails::new(&NOT_FOUND, format!("there is nothing at {}", uri.path()))
+}
+
+/// The `Allow` header is axum's.
+async fn no_such_method(method: Method, uri: Uri) -> ProblemDetails {
+    ProblemDetails::new(&METHOD, format!("{method} is not allowed at {}", uri.path()))
+}

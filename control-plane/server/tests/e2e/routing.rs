@@ -343,7 +343,7 @@ async fn a_route_may_name_its_backend() {
     );
     stack.apply(vec![unsharded]).await;
     until("other paths have no route", async || {
-        (proxy.get("/x", &[]).await.status == StatusCode::NOT_FOUND).then_some(())
+        (proxy.get("/x", &[("x-user-id", "user-1")]).await.status == StatusCode::NOT_FOUND).then_some(())
     })
     .await;
 }

@@ -27,16 +27,21 @@ fn configuration() -> String {
     std::fs::read_to_string(root().join("envoy/shard-router.yaml")).unwrap()
 }
 
-/// The filter's configuration: the JSON text of the one block scalar.
-fn slot_in(configuration: &str) -> &str {
-    configuration
-        .split("value: |")
-        .nth(1)
+/// The filter's configuration: the text of the one block scalar, which ends where the indentation does.
+fn slot_in(configuration: &str) -> String {
+    let lines: Vec<&str> = configuration.lines().collect();
+    let start = lines
+        .iter()
+        .position(|line| line.ends_with("value: |"))
         .expect("a block scalar")
-        .trim_start()
-        .lines()
-        .next()
-        .unwrap()
+        + 1;
+    let indentation = lines[start].len() - lines[start].trim_start().len();
+    let inside = |line: &&&str| line.starts_with(&" ".repeat(indentation));
+    lines[start..]
+        .iter()
+        .take_while(inside)
+        .map(|line| format!("{}\n", &line[indentation..]))
+        .collect()
 }
 
 #[test]
@@ -46,12 +51,9 @@ fn the_static_configuration_is_what_compile_writes() {
     with_samples(&mut compile);
     let compiled = run(compile);
     assert!(compiled.status.success(), "{compiled:?}");
-    let expected: Value = serde_json::from_slice(&compiled.stdout).unwrap();
-    let expected = expected.to_string();
-    let configuration = configuration();
-    let found: Value = serde_json::from_str(slot_in(&configuration)).unwrap();
+    let expected = stdout(&compiled);
     assert_eq!(
-        found.to_string(),
+        slot_in(&configuration()),
         expected,
         "put this under `value: |` of envoy/shard-router.yaml:\n{expected}"
     );

@@ -23,13 +23,20 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
+    /// On free ports.
     pub(crate) async fn start(ip: IpAddr, name: &str) -> Self {
+        Self::start_at(ip, name, [0, 0, 0]).await
+    }
+
+    /// The primary's port, then the replicas'.
+    pub(crate) async fn start_at(ip: IpAddr, name: &str, ports: [u16; 3]) -> Self {
+        let [primary, first, second] = ports;
         Self {
             name: name.to_owned(),
-            primary: serve(ip, name, "primary").await,
+            primary: serve(ip, primary, name, "primary").await,
             replicas: [
-                serve(ip, name, "replica-1").await,
-                serve(ip, name, "replica-2").await,
+                serve(ip, first, name, "replica-1").await,
+                serve(ip, second, name, "replica-2").await,
             ],
         }
     }

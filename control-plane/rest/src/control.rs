@@ -1,0 +1,60 @@
+//! What the API needs to know of the control plane.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use weir_core::event::Revision;
+use weir_core::module::ModuleCatalog;
+use weir_core::proxy::ProxyStatus;
+use weir_core::refusal::{Applied, Refusal};
+use weir_policy::document::{Identity, Kind};
+use weir_policy::name::Name;
+
+/// The control plane, as the API sees it.
+///
+/// `apply` and `delete` run in a task of their own: once begun they are run to their end, also when the client has
+/// gone away.
+pub trait Control: Send + Sync + 'static {
+    /// Checks the documents and stores them, all or none; with `dry_run` nothing is written.
+    ///
+    /// A document with `metadata.revision` is taken only if that is its current revision; 0 stands for "not there".
+    fn apply(
+        &self,
+        documents: Vec<Value>,
+        dry_run: bool,
+    ) -> impl Future<Output = Result<Applied, Refusal>> + Send;
+
+    /// Deletes a document, if it is at the revision `expected`; with `dry_run` nothing is written. Gives the store's
+    /// revision afterwards.
+    fn delete(
+        &self,
+        identity: Identity,
+        expected: Option<Revision>,
+        dry_run: bool,
+    ) -> impl Future<Output = Result<Revision, Refusal>> + Send;
+
+    /// A document with `metadata.revision` and `status`.
+    fn get(&self, identity: &Identity) -> Option<Value>;
+
+    /// Documents as [`get`](Self::get) gives them, of one namespace or all, of one kind or all; and the store's
+    /// revision that they are from.
+    fn list(&self, namespace: Option<&Name>, kind: Option<Kind>) -> (Revision, Vec<Value>);
+
+    /// The store's revision.
+    fn revision(&self) -> Revision;
+
+    /// How many documents of a kind there are.
+    fn count(&self, kind: Kind) -> usize;
+
+    /// Every proxy seen, by id.
+    fn proxies(&self) -> Vec<ProxyStatus>;
+
+    /// How many xDS responses were taken (`true`) or refused (`false`), by service (`CDS`, …).
+    fn answers(&self) -> BTreeMap<(&'static str, bool), u64>;
+
+    /// The modules of this release.
+    fn modules(&self) -> &ModuleCatalog;
+
+    /// A module's bytes, by digest (64 digits of lower-case hex).
+    fn module(&self, sha256: &str) -> impl Future<Output = Option<Vec<u8>>> + Send;
+}

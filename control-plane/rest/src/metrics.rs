@@ -1,0 +1,159 @@
+//! What Prometheus is told.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use weir_core::proxy::Assignment;
+use weir_policy::document::Kind;
+
+use crate::control::Control;
+
+/// The media type of [`Metrics::render`]'s text.
+pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Seconds; a change is one synced write, a module is read from disk.
+const BUCKETS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+];
+
+type Labels = Vec<(&'static str, String)>;
+
+/// What the API counts itself; the rest is read from [`Control`] when it is asked for.
+#[derive(Debug)]
+pub struct Metrics {
+    version: String,
+    started_s: f64,
+    requests: Family<Labels, Counter>,
+    durations: Family<Labels, Histogram, fn() -> Histogram>,
+    refused: Family<Labels, Counter>,
+}
+
+impl Metrics {
+    /// `version`: of the release, for `weir_build_info`; `started`: when the process started.
+    pub fn new(version: impl Into<String>, started: SystemTime) -> Self {
+        let since_epoch = started.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            version: version.into(),
+            started_s: since_epoch.as_secs_f64(),
+            requests: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            refused: Family::default(),
+        }
+    }
+
+    /// A request was answered. `method` and `route` are from small sets, never a client's own words.
+    pub(crate) fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
+        let mut labels = vec![("method", method.to_owned()), ("route", route.to_owned())];
+        self.durations.get_or_create(&labels).observe(took.as_secs_f64());
+        labels.push(("status", status.to_string()));
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    /// A change was refused.
+    pub(crate) fn refused(&self, reason: &str) {
+        self.refused
+            .get_or_create(&vec![("reason", reason.to_owned())])
+            .inc();
+    }
+
+    /// Everything, in the OpenMetrics text format.
+    pub(crate) fn render(&self, control: &impl Control) -> Result<String, fmt::Error> {
+        let mut registry = Registry::default();
+        self.register(&mut registry);
+        register_state(&mut registry, control);
+        register_proxies(&mut registry, control);
+        let mut text = String::new();
+        encode(&mut text, &registry)?;
+        Ok(text)
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        let build = Info::new(vec![("version", self.version.clone())]);
+        registry.register("weir_build", "The release", build);
+        let started = Gauge::<f64, AtomicU64>::default();
+        started.set(self.started_s);
+        registry.register_with_unit(
+            "process_start_time",
+            "When the process started",
+            Unit::Seconds,
+            started,
+        );
+        registry.register("weir_http_requests", "Requests answered", self.requests.clone());
+        registry.register_with_unit(
+            "weir_http_request_duration",
+            "Until the answer's head was ready",
+            Unit::Seconds,
+            self.durations.clone(),
+        );
+        registry.register(
+            "weir_changes_refused",
+            "Changes of documents refused",
+            self.refused.clone(),
+        );
+    }
+}
+
+fn register_state(registry: &mut Registry, control: &impl Control) {
+    let revision = Gauge::<i64>::default();
+    revision.set(control.revision().cast_signed());
+    registry.register("weir_revision", "The store's revision", revision);
+    let documents = Family::<Labels, Gauge>::default();
+    for kind in Kind::ALL {
+        let count = i64::try_from(control.count(kind)).unwrap_or(i64::MAX);
+        documents
+            .get_or_create(&vec![("kind", kind.to_string())])
+            .set(count);
+    }
+    registry.register("weir_documents", "Documents stored", documents);
+}
+
+fn register_proxies(registry: &mut Registry, control: &impl Control) {
+    let proxies = Family::<Labels, Gauge>::default();
+    let gauge = |assignment, connected: bool| {
+        let labels = vec![
+            ("assignment", label(assignment).to_owned()),
+            ("connected", connected.to_string()),
+        ];
+        proxies.get_or_create_owned(&labels)
+    };
+    for assignment in [
+        Assignment::Assigned,
+        Assignment::Unassigned,
+        Assignment::GatewayGone,
+    ] {
+        gauge(assignment, true).set(0);
+        gauge(assignment, false).set(0);
+    }
+    for proxy in control.proxies() {
+        gauge(proxy.assignment, proxy.connected).inc();
+    }
+    registry.register("weir_proxies", "Proxies seen since the start", proxies.clone());
+
+    let responses = Family::<Labels, Counter>::default();
+    for ((service, taken), count) in control.answers() {
+        let result = if taken { "ack" } else { "nack" };
+        let labels = vec![("type", service.to_owned()), ("result", result.to_owned())];
+        responses.get_or_create(&labels).inc_by(count);
+    }
+    registry.register(
+        "weir_xds_responses",
+        "Responses that proxies took or refused",
+        responses,
+    );
+}
+
+const fn label(assignment: Assignment) -> &'static str {
+    match assignment {
+        Assignment::Assigned => "assigned",
+        Assignment::Unassigned => "unassigned",
+        Assignment::GatewayGone => "gateway_gone",
+    }
+}

@@ -1,0 +1,58 @@
+//! Query parameters. Unknown ones are errors: a misspelt `dryRun` must not turn a trial into a change.
+
+use axum::extract::{FromRequestParts, Query};
+use http::request::Parts;
+
+use crate::problem::{BAD_QUERY, ProblemDetails};
+
+/// `?dryRun=true`.
+pub(crate) struct DryRun(pub(crate) bool);
+
+/// No query parameters at all.
+pub(crate) struct NoQuery;
+
+impl<S: Send + Sync> FromRequestParts<S> for DryRun {
+    type Rejection = ProblemDetails;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ProblemDetails> {
+        match pairs(parts)?.as_slice() {
+            [] => Ok(Self(false)),
+            [(name, value)] if name == "dryRun" => dry_run(value).map(Self),
+            [(name, _)] => Err(unknown(name, "expected dryRun")),
+            _ => Err(ProblemDetails::new(
+                &BAD_QUERY,
+                "expected one query parameter at most: dryRun",
+            )),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = ProblemDetails;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ProblemDetails> {
+        match pairs(parts)?.first() {
+            None => Ok(Self),
+            Some((name, _)) => Err(unknown(name, "expected none")),
+        }
+    }
+}
+
+fn dry_run(value: &str) -> Result<bool, ProblemDetails> {
+    value
+        .parse()
+        .map_err(|_| ProblemDetails::new(&BAD_QUERY, format!("dryRun={value:?}: expected true or false")))
+}
+
+fn unknown(name: &str, expected: &str) -> ProblemDetails {
+    ProblemDetails::new(
+        &BAD_QUERY,
+        format!("unknown query parameter {name:?}: {expected}"),
+    )
+}
+
+fn pairs(parts: &Parts) -> Result<Vec<(String, String)>, ProblemDetails> {
+    Query::try_from_uri(&parts.uri)
+        .map(|Query(pairs)| pairs)
+        .map_err(|error| ProblemDetails::new(&BAD_QUERY, error.body_text()))
+}

@@ -1,0 +1,142 @@
+//! Nothing that a client sends makes the API panic or answer anything but a document or a problem.
+
+use axum::body::Body;
+use http::Request;
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use crate::world::{Answer, World, backend, shard_map};
+
+/// JSON with the documents' own field names, so that some of it gets far.
+fn value() -> impl Strategy<Value = Value> {
+    let field = prop::sample::select(vec![
+        "apiVersion",
+        "kind",
+        "metadata",
+        "spec",
+        "name",
+        "namespace",
+        "revision",
+        "labels",
+        "endpoints",
+        "documents",
+        "shards",
+        "key",
+        "sources",
+        "~",
+        "/",
+        "",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        prop::sample::select(vec![
+            "weir.dev/v1alpha1",
+            "Backend",
+            "Gateway",
+            "ShardMap",
+            "a",
+            "default"
+        ])
+        .prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(field.clone().prop_map(str::to_owned), inner, 0..6)
+                .prop_map(|fields| Value::Object(Map::from_iter(fields))),
+        ]
+    })
+}
+
+/// A valid document with one place overwritten.
+fn damaged() -> impl Strategy<Value = Value> {
+    let places = prop::sample::select(vec![
+        "",
+        "/apiVersion",
+        "/kind",
+        "/metadata",
+        "/metadata/name",
+        "/metadata/namespace",
+        "/spec",
+        "/spec/endpoints",
+        "/spec/endpoints/0/port",
+        "/spec/shards",
+        "/spec/key/sources/0",
+    ]);
+    (prop::bool::ANY, places, value()).prop_map(|(map, place, value)| {
+        let mut document = if map { shard_map("a", "a") } else { backend("a") };
+        if let Some(found) = document.pointer_mut(place) {
+            *found = value;
+        }
+        document
+    })
+}
+
+fn check(answer: &Answer, allowed: &[u16]) {
+    let status = answer.status.as_u16();
+    assert!(allowed.contains(&status), "{answer:?}");
+    if status >= 400 {
+        answer.any_problem();
+    } else {
+        answer.json();
+    }
+}
+
+fn run<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(test)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_document(document in prop_oneof![value(), damaged()]) {
+        run(async {
+            let world = World::new();
+            for kind in ["backends", "shardmaps"] {
+                let path = format!("/v1/namespaces/default/{kind}/a");
+                check(&world.put(&path, &document).await, &[200, 201, 400, 409, 422]);
+                check(&world.put_if(&path, &document, &[("if-match", "\"1\"")]).await, &[200, 400, 412, 422]);
+            }
+            check(&world.apply("/v1/apply", &json!({"documents": [document]})).await, &[200, 409, 422]);
+            check(&world.apply("/v1/apply", &document).await, &[200, 400, 422]);
+        });
+    }
+
+    #[test]
+    fn any_bytes(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        run(async {
+            let world = World::new();
+            check(&world.json("PUT", "/v1/namespaces/default/backends/a", body.clone(), &[]).await, &[400]);
+            check(&world.json("POST", "/v1/apply", body, &[]).await, &[400]);
+        });
+    }
+
+    #[test]
+    fn any_request_line_and_headers(
+        method in prop::sample::select(vec!["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"]),
+        path in "(/v1|/v1/namespaces|/v1/namespaces/a/backends|/v1/proxies|/v1/modules)?/[ -~]{0,20}",
+        header in prop::sample::select(vec!["if-match", "if-none-match", "content-type", "content-length", "host"]),
+        value in prop::collection::vec(any::<u8>(), 0..20),
+    ) {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header, value.as_slice())
+            .body(Body::from(backend("a").to_string()));
+        if let Ok(request) = request {
+            let answer = run(World::new().send(request));
+            if method != "HEAD" && !answer.status.is_success() {
+                answer.any_problem();
+            }
+        }
+    }
+}

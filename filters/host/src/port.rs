@@ -1,0 +1,118 @@
+//! What a filter may ask of its host: one small trait each.
+
+use crate::error::HostError;
+
+/// How loud a line of the log is, as the ABI numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum Level {
+    /// For people who look for it.
+    Debug = 1,
+    /// Worth a line.
+    Info = 2,
+    /// Something is off, and was dealt with.
+    Warn = 3,
+    /// Something failed.
+    Error = 4,
+    /// The filter itself failed.
+    Critical = 5,
+}
+
+/// What a metric is, as the ABI numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum MetricKind {
+    /// Only grows.
+    Counter = 0,
+    /// One value, the same for the whole process.
+    Gauge = 1,
+}
+
+/// A metric that the host knows, within one VM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetricId(pub u32);
+
+/// The version of a shared value, for compare-and-set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version(pub u32);
+
+/// gRPC status codes that filters answer with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum GrpcStatus {
+    /// The request is wrong.
+    InvalidArgument = 3,
+    /// There is more of it than allowed.
+    ResourceExhausted = 8,
+    /// It can't be served now.
+    Unavailable = 14,
+}
+
+/// The host's log. A line that can't be written is dropped.
+pub trait Log {
+    /// Writes a line.
+    fn log(&self, level: Level, message: &str);
+}
+
+/// The wall clock.
+pub trait Clock {
+    /// Unix time in milliseconds. It may step back.
+    fn now_ms(&self) -> Result<u64, HostError>;
+}
+
+/// The plugin's configuration.
+pub trait Configuration {
+    /// Its bytes, as the control plane wrote them.
+    fn configuration(&self) -> Result<Vec<u8>, HostError>;
+}
+
+/// The timer of a root context.
+pub trait Ticks {
+    /// Ticks come every `milliseconds` from now on; 0 ends them.
+    fn set_tick_period(&self, milliseconds: u32) -> Result<(), HostError>;
+}
+
+/// Statistics of the process: one value for all workers.
+pub trait Metrics {
+    /// Finds or makes the metric `name`.
+    fn define_metric(&self, kind: MetricKind, name: &str) -> Result<MetricId, HostError>;
+    /// Sets a gauge.
+    fn record_metric(&self, metric: MetricId, value: u64) -> Result<(), HostError>;
+    /// Adds to a counter.
+    fn increment_metric(&self, metric: MetricId, by: u64) -> Result<(), HostError>;
+}
+
+/// Values that all VMs of the process with the same vm_id share.
+pub trait SharedData {
+    /// The value of `key` and its version.
+    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, HostError>;
+    /// Stores a value if its version is still `expected`, or if `key` is still absent for `None`.
+    /// Otherwise [`HostError::CasMismatch`].
+    fn store(&self, key: &str, value: &[u8], expected: Option<Version>) -> Result<(), HostError>;
+}
+
+/// The headers of the request at hand. Names are lower-case, pseudo-headers included; values are bytes.
+pub trait RequestHeaders {
+    /// The first value of `name`.
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, HostError>;
+    /// Puts one value in the place of all that `name` has.
+    fn set(&self, name: &str, value: &[u8]) -> Result<(), HostError>;
+    /// Removes every value of `name`; that it has none is no error.
+    fn remove(&self, name: &str) -> Result<(), HostError>;
+}
+
+/// Answers in the place of an upstream. The filter returns [`crate::Action::Pause`] after it.
+pub trait LocalReply {
+    /// An HTTP answer.
+    fn reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), HostError>;
+    /// A gRPC answer of trailers only.
+    fn reply_grpc(&self, status: GrpcStatus, message: &str) -> Result<(), HostError>;
+}
+
+/// What a root context may ask.
+pub trait RootHost: Log + Clock + Configuration + Ticks + Metrics + SharedData {}
+impl<H: Log + Clock + Configuration + Ticks + Metrics + SharedData> RootHost for H {}
+
+/// What a stream may ask.
+pub trait StreamHost: Log + RequestHeaders + LocalReply {}
+impl<H: Log + RequestHeaders + LocalReply> StreamHost for H {}

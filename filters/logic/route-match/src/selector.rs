@@ -1,0 +1,103 @@
+//! A slot's rules, compiled.
+
+use std::cell::OnceCell;
+
+use weir_policy::compiled::{CompiledRoute, ConfigError, Rule, SlotConfig};
+use weir_policy::problem::Problem;
+
+use crate::matcher::Matcher;
+use crate::view::RequestView;
+
+/// Finds the policy for a request: that of the first rule whose route and conditions hold.
+#[derive(Clone, Debug)]
+pub struct Selector {
+    /// The slot's routes, kept only when a rule asks for one.
+    routes: Vec<Vec<Matcher>>,
+    rules: Vec<CompiledRule>,
+}
+
+#[derive(Clone, Debug)]
+struct CompiledRule {
+    policy: usize,
+    route: Option<usize>,
+    matcher: Option<Matcher>,
+}
+
+impl Selector {
+    /// Compiles the routes and rules of `config`; an error names the field.
+    pub fn try_new<P>(config: &SlotConfig<P>) -> Result<Self, ConfigError> {
+        let mut routes = Vec::with_capacity(config.routes.len());
+        for (index, route) in config.routes.iter().enumerate() {
+            routes.push(compile_route(route).map_err(|problem| invalid("routes", index, &problem))?);
+        }
+        let mut rules = Vec::with_capacity(config.rules.len());
+        for (index, rule) in config.rules.iter().enumerate() {
+            rules.push(compile_rule(rule, config).map_err(|problem| invalid("rules", index, &problem))?);
+        }
+        if rules.iter().all(|rule: &CompiledRule| rule.route.is_none()) {
+            routes.clear();
+        }
+        Ok(Self { routes, rules })
+    }
+
+    /// The index of the policy for `request`, in the order of `config.policies`. Reads only what the rules need.
+    pub fn select(&self, request: &(impl RequestView + ?Sized)) -> Option<usize> {
+        let route = OnceCell::new();
+        let on_route = |wanted: usize| *route.get_or_init(|| self.route_of(request)) == Some(wanted);
+        let holds = |rule: &&CompiledRule| {
+            rule.route.is_none_or(on_route) && rule.matcher.as_ref().is_none_or(|it| it.matches(request))
+        };
+        self.rules.iter().find(holds).map(|rule| rule.policy)
+    }
+
+    /// The first route that takes the request.
+    fn route_of(&self, request: &(impl RequestView + ?Sized)) -> Option<usize> {
+        self.routes.iter().position(|matchers| {
+            matchers.is_empty() || matchers.iter().any(|matcher| matcher.matches(request))
+        })
+    }
+}
+
+fn compile_route(route: &CompiledRoute) -> Result<Vec<Matcher>, Problem> {
+    let compile = |(index, conditions)| {
+        Matcher::try_new(conditions).map_err(|problem| below(&format!("/match/{index}"), problem))
+    };
+    route.matches.iter().enumerate().map(compile).collect()
+}
+
+fn compile_rule<P>(rule: &Rule, config: &SlotConfig<P>) -> Result<CompiledRule, Problem> {
+    let policy = config.policies.keys().position(|name| *name == rule.policy);
+    let policy = policy.ok_or_else(|| {
+        Problem::new(
+            "unknown_policy",
+            "/policy",
+            format!("no policy {:?}", rule.policy),
+        )
+    })?;
+    let matcher = rule.request_match.as_ref().map(Matcher::try_new).transpose();
+    Ok(CompiledRule {
+        policy,
+        route: rule
+            .route
+            .as_deref()
+            .map(|name| route_index(name, config))
+            .transpose()?,
+        matcher: matcher.map_err(|problem| below("/match", problem))?,
+    })
+}
+
+fn route_index<P>(name: &str, config: &SlotConfig<P>) -> Result<usize, Problem> {
+    let index = config.routes.iter().position(|route| route.name == name);
+    index.ok_or_else(|| Problem::new("unknown_route", "/route", format!("no route {name:?}")))
+}
+
+fn below(pointer: &str, problem: Problem) -> Problem {
+    Problem {
+        pointer: format!("{pointer}{}", problem.pointer),
+        ..problem
+    }
+}
+
+fn invalid(list: &str, index: usize, problem: &Problem) -> ConfigError {
+    ConfigError::Invalid(format!("/{list}/{index}{}: {}", problem.pointer, problem.detail))
+}

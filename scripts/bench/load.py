@@ -1,0 +1,99 @@
+"""A bounded closed loop of GET requests, and the CPU time that Envoy spends on it."""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from weirlib import packages
+from weirlib.output import Failure
+from weirlib.processes import bound
+
+KEYS = 1_024
+CONNECTIONS = 32
+
+# Requests are made once, so that the load costs little: each of KEYS users in turn.
+SCRIPT = (
+    """
+local requests, turn = {}, 0
+function init()
+  for user = 1, %d do
+    local headers = {["x-user-id"] = "user-" .. user, ["user-agent"] = "bench", ["accept"] = "application/json"}
+    requests[user] = wrk.format("GET", "/users/user-" .. user .. "/orders?page=1", headers)
+  end
+end
+function request()
+  turn = turn %% #requests + 1
+  return requests[turn]
+end
+function done(summary, latency)
+  local errors = summary.errors
+  local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
+  io.write(string.format('{"requests": %%d, "failed": %%d, "seconds": %%.6f, "p50_us": %%d, "p99_us": %%d}\\n',
+    summary.requests, failed, summary.duration / 1e6, latency:percentile(50), latency:percentile(99)))
+end
+"""
+    % KEYS
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One round of one peer: per request, Envoy's time on a CPU and its time waiting for one; and what wrk saw."""
+
+    cpu_us: float
+    waited_us: float
+    requests: int
+    per_second: float
+    p50_us: int
+    p99_us: int
+
+
+def generator() -> str:
+    """The load generator wrk."""
+    if not shutil.which("wrk"):
+        packages.install("wrk")
+    found = shutil.which("wrk")
+    if not found:
+        raise Failure("wrk, the load generator, is missing", "install it, on Debian: apt-get install wrk")
+    return found
+
+
+def cores() -> tuple[set[int], set[int]]:
+    """Cores for Envoy and for everything else; both empty (no pinning) on one core."""
+    allowed = sorted(os.sched_getaffinity(0))
+    return (set(allowed[:1]), set(allowed[1:])) if len(allowed) > 1 else (set(), set())
+
+
+def command(wrk: str, script: Path, port: int, seconds: float) -> list[str]:
+    """How wrk is called; it counts whole seconds."""
+    length = f"{max(1, round(seconds))}s"
+    return [wrk, "-t", "1", "-c", str(CONNECTIONS), "-d", length, "-s", str(script), f"http://127.0.0.1:{port}"]
+
+
+def run(called: list[str], pid: int, pinned: set[int]) -> Sample:
+    """One round: load on one proxy, and what it costs the process `pid`."""
+    ran, waited = scheduled_ns(pid)
+    answer = subprocess.run(called, capture_output=True, text=True, check=False, preexec_fn=bound(pinned))
+    ran_then, waited_then = scheduled_ns(pid)
+    if answer.returncode != 0:
+        raise Failure(f"{' '.join(called)}: {answer.stderr.strip() or answer.stdout.strip()}")
+    told = json.loads(answer.stdout.splitlines()[-1])
+    if told["failed"] or not told["requests"]:
+        raise Failure(f"the load failed: {told}", "see the logs of the run's Envoys and backend")
+    return Sample(
+        (ran_then - ran) / 1e3 / told["requests"],
+        (waited_then - waited) / 1e3 / told["requests"],
+        told["requests"],
+        told["requests"] / told["seconds"],
+        told["p50_us"],
+        told["p99_us"],
+    )
+
+
+def scheduled_ns(pid: int) -> tuple[int, int]:
+    """Time of all threads on a CPU, and waiting for one, ns (/proc/PID/task/*/schedstat, the first two fields)."""
+    fields = [task.read_text().split() for task in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    return sum(int(ran) for ran, _, _ in fields), sum(int(waited) for _, waited, _ in fields)

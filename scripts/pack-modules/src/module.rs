@@ -1,0 +1,112 @@
+//! One module: what it may import, and what it exports.
+
+use anyhow::{Result, bail, ensure};
+use walrus::{ImportKind, Module, ModuleConfig, passes};
+
+/// What every module exports: its start, its memory and allocator, its ABI, and the life of its contexts. Without
+/// `proxy_on_delete` contexts would never be freed.
+const NEEDED: [&str; 7] = [
+    "_initialize",
+    "malloc",
+    "memory",
+    "proxy_abi_version_0_2_1",
+    "proxy_on_configure",
+    "proxy_on_context_create",
+    "proxy_on_delete",
+];
+
+/// The functions of the proxy-wasm ABI 0.2.1 that a host offers, all in the module `env`.
+const ABI: [&str; 39] = [
+    "proxy_add_header_map_value",
+    "proxy_call_foreign_function",
+    "proxy_close_stream",
+    "proxy_continue_stream",
+    "proxy_define_metric",
+    "proxy_dequeue_shared_queue",
+    "proxy_done",
+    "proxy_enqueue_shared_queue",
+    "proxy_get_buffer_bytes",
+    "proxy_get_buffer_status",
+    "proxy_get_current_time_nanoseconds",
+    "proxy_get_header_map_pairs",
+    "proxy_get_header_map_size",
+    "proxy_get_header_map_value",
+    "proxy_get_log_level",
+    "proxy_get_metric",
+    "proxy_get_property",
+    "proxy_get_shared_data",
+    "proxy_get_status",
+    "proxy_grpc_call",
+    "proxy_grpc_cancel",
+    "proxy_grpc_close",
+    "proxy_grpc_send",
+    "proxy_grpc_stream",
+    "proxy_http_call",
+    "proxy_increment_metric",
+    "proxy_log",
+    "proxy_record_metric",
+    "proxy_register_shared_queue",
+    "proxy_remove_header_map_value",
+    "proxy_replace_header_map_value",
+    "proxy_resolve_shared_queue",
+    "proxy_send_local_response",
+    "proxy_set_buffer_bytes",
+    "proxy_set_effective_context",
+    "proxy_set_header_map_pairs",
+    "proxy_set_property",
+    "proxy_set_shared_data",
+    "proxy_set_tick_period_milliseconds",
+];
+
+/// Removes from the module `built` every export but the needed ones and `callbacks`, what only those reached, and
+/// names; refuses imports that Envoy does not have.
+pub(crate) fn strip(built: &[u8], callbacks: &[String]) -> Result<Vec<u8>> {
+    let mut config = ModuleConfig::new();
+    config
+        .generate_name_section(false)
+        .generate_producers_section(false);
+    let mut module = config.parse(built)?;
+    keep_exports(&mut module, callbacks)?;
+    let custom: Vec<_> = module.customs.iter().map(|(id, _)| id).collect();
+    for section in custom {
+        module.customs.delete(section);
+    }
+    passes::gc::run(&mut module);
+    check_imports(&module)?;
+    Ok(module.emit_wasm())
+}
+
+fn keep_exports(module: &mut Module, callbacks: &[String]) -> Result<()> {
+    let wanted: Vec<&str> = NEEDED
+        .into_iter()
+        .chain(callbacks.iter().map(String::as_str))
+        .collect();
+    for name in &wanted {
+        let found = module.exports.iter().any(|export| export.name == *name);
+        ensure!(found, "the module does not export {name}");
+    }
+    let others = module
+        .exports
+        .iter()
+        .filter(|export| !wanted.contains(&export.name.as_str()));
+    let others: Vec<_> = others.map(walrus::Export::id).collect();
+    for export in others {
+        module.exports.delete(export);
+    }
+    Ok(())
+}
+
+fn check_imports(module: &Module) -> Result<()> {
+    for import in module.imports.iter() {
+        let function = matches!(import.kind, ImportKind::Function(_));
+        let known = ABI.contains(&import.name.as_str());
+        if !(function && import.module == "env" && known) {
+            bail!(
+                "the module imports {}.{}, which is no function of the proxy-wasm ABI",
+                import.module,
+                import.name
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! The proxy-wasm ABI 0.2.1, as far as it is numbers and names.
+//!
+//! Source: <https://github.com/proxy-wasm/spec/tree/main/abi-versions/v0.2.1>.
+
+/// What a host function answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Status {
+    /// Done.
+    Ok = 0,
+    /// No such key, property, metric or buffer.
+    NotFound = 1,
+    /// An argument out of range, or a map that this callback can't see.
+    BadArgument = 2,
+    /// A pointer outside the VM's memory.
+    InvalidMemoryAccess = 6,
+    /// The shared value has changed since it was read.
+    CasMismatch = 8,
+    /// The VM has no memory left to hand out.
+    InternalFailure = 10,
+    /// A part of the ABI that this host does not offer.
+    Unimplemented = 12,
+}
+
+/// What a callback wants done with the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Go on to the next filter.
+    Continue,
+    /// Stop here, until the filter continues the stream or answers it.
+    Pause,
+}
+
+impl Action {
+    pub(crate) fn from_abi(value: u32) -> Self {
+        if value == 0 { Self::Continue } else { Self::Pause }
+    }
+}
+
+/// The level of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// 0
+    Trace,
+    /// 1
+    Debug,
+    /// 2
+    Info,
+    /// 3
+    Warn,
+    /// 4
+    Error,
+    /// 5
+    Critical,
+}
+
+impl TryFrom<u32> for LogLevel {
+    type Error = Status;
+
+    fn try_from(value: u32) -> Result<Self, Status> {
+        Ok(match value {
+            0 => Self::Trace,
+            1 => Self::Debug,
+            2 => Self::Info,
+            3 => Self::Warn,
+            4 => Self::Error,
+            5 => Self::Critical,
+            _ => return Err(Status::BadArgument),
+        })
+    }
+}
+
+/// The header maps of a stream; the numbers 4 to 7 belong to calls, which this host does not offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MapType {
+    RequestHeaders,
+    RequestTrailers,
+    ResponseHeaders,
+    ResponseTrailers,
+    OfCall,
+}
+
+impl TryFrom<u32> for MapType {
+    type Error = Status;
+
+    fn try_from(value: u32) -> Result<Self, Status> {
+        Ok(match value {
+            0 => Self::RequestHeaders,
+            1 => Self::RequestTrailers,
+            2 => Self::ResponseHeaders,
+            3 => Self::ResponseTrailers,
+            4..=7 => Self::OfCall,
+            _ => return Err(Status::BadArgument),
+        })
+    }
+}
+
+/// The buffers; those of TCP streams and of calls are always absent here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BufferType {
+    RequestBody,
+    ResponseBody,
+    VmConfiguration,
+    PluginConfiguration,
+    Absent,
+}
+
+impl TryFrom<u32> for BufferType {
+    type Error = Status;
+
+    fn try_from(value: u32) -> Result<Self, Status> {
+        Ok(match value {
+            0 => Self::RequestBody,
+            1 => Self::ResponseBody,
+            6 => Self::VmConfiguration,
+            7 => Self::PluginConfiguration,
+            2..=5 | 8 => Self::Absent,
+            _ => return Err(Status::BadArgument),
+        })
+    }
+}
+
+/// The host functions of the ABI, all in the import module [`IMPORT_MODULE`]; a module may import nothing else.
+pub const HOST_FUNCTIONS: [&str; 39] = [
+    "proxy_add_header_map_value",
+    "proxy_call_foreign_function",
+    "proxy_close_stream",
+    "proxy_continue_stream",
+    "proxy_define_metric",
+    "proxy_dequeue_shared_queue",
+    "proxy_done",
+    "proxy_enqueue_shared_queue",
+    "proxy_get_buffer_bytes",
+    "proxy_get_buffer_status",
+    "proxy_get_current_time_nanoseconds",
+    "proxy_get_header_map_pairs",
+    "proxy_get_header_map_size",
+    "proxy_get_header_map_value",
+    "proxy_get_log_level",
+    "proxy_get_metric",
+    "proxy_get_property",
+    "proxy_get_shared_data",
+    "proxy_get_status",
+    "proxy_grpc_call",
+    "proxy_grpc_cancel",
+    "proxy_grpc_close",
+    "proxy_grpc_send",
+    "proxy_grpc_stream",
+    "proxy_http_call",
+    "proxy_increment_metric",
+    "proxy_log",
+    "proxy_record_metric",
+    "proxy_register_shared_queue",
+    "proxy_remove_header_map_value",
+    "proxy_replace_header_map_value",
+    "proxy_resolve_shared_queue",
+    "proxy_send_local_response",
+    "proxy_set_buffer_bytes",
+    "proxy_set_effective_context",
+    "proxy_set_header_map_pairs",
+    "proxy_set_property",
+    "proxy_set_shared_data",
+    "proxy_set_tick_period_milliseconds",
+];
+
+/// The import module of all [`HOST_FUNCTIONS`].
+pub const IMPORT_MODULE: &str = "env";

@@ -1,0 +1,99 @@
+//! A filter's module: compiled once, kept on disk by wasmtime's cache.
+
+use std::path::{Path, PathBuf};
+
+use wasmtime::{Cache, CacheConfig, Config, Engine};
+
+use crate::error::HostError;
+
+/// A compiled filter. Cheap to clone; any number of VMs run from one.
+#[derive(Clone, Debug)]
+pub struct Module {
+    filter: String,
+    compiled: wasmtime::Module,
+}
+
+impl Module {
+    /// The module that the packer wrote for `filter`, say `shard-router`: `<modules_dir>/<filter>.wasm`.
+    ///
+    /// # Errors
+    /// [`HostError::MissingModule`] names the command that builds it.
+    pub fn packed(filter: &str) -> Result<Self, HostError> {
+        Self::packed_in(&modules_dir(), filter)
+    }
+
+    /// Like [`Module::packed`], from another folder.
+    ///
+    /// # Errors
+    /// As for [`Module::packed`].
+    pub fn packed_in(folder: &Path, filter: &str) -> Result<Self, HostError> {
+        let path = folder.join(format!("{filter}.wasm"));
+        match std::fs::read(&path) {
+            Ok(wasm) => Self::from_binary(filter, &wasm),
+            Err(_) => Err(HostError::MissingModule {
+                filter: filter.to_owned(),
+                path,
+            }),
+        }
+    }
+
+    /// Compiles a module, or takes it from the cache when these bytes have been compiled before.
+    ///
+    /// # Errors
+    /// [`HostError::InvalidModule`] when the bytes are no module, or one without the marker of ABI 0.2.
+    pub fn from_binary(filter: &str, wasm: &[u8]) -> Result<Self, HostError> {
+        let invalid = |detail: String| HostError::InvalidModule {
+            filter: filter.to_owned(),
+            detail,
+        };
+        let compiled = engine()
+            .and_then(|engine| wasmtime::Module::from_binary(&engine, wasm))
+            .map_err(|error| invalid(format!("{error:#}")))?;
+        let markers = ["proxy_abi_version_0_2_0", "proxy_abi_version_0_2_1"];
+        if !markers.iter().any(|marker| compiled.get_export(marker).is_some()) {
+            return Err(invalid(format!("exports none of {}", markers.join(", "))));
+        }
+        Ok(Self {
+            filter: filter.to_owned(),
+            compiled,
+        })
+    }
+
+    /// The filter's name, as errors and logs say it.
+    pub fn filter(&self) -> &str {
+        &self.filter
+    }
+
+    pub(crate) fn compiled(&self) -> &wasmtime::Module {
+        &self.compiled
+    }
+}
+
+fn engine() -> wasmtime::Result<Engine> {
+    let mut cache = CacheConfig::new();
+    cache.with_directory(target_dir().join("wasmtime-cache"));
+    let mut config = Config::new();
+    config.cache(Some(Cache::new(cache)?)).consume_fuel(true);
+    Engine::new(&config)
+}
+
+/// The folder of packed modules: the environment variable `WEIR_MODULES_DIR`, else `modules` in the workspace's
+/// target folder.
+pub fn modules_dir() -> PathBuf {
+    match std::env::var_os("WEIR_MODULES_DIR") {
+        Some(folder) => folder.into(),
+        None => target_dir().join("modules"),
+    }
+}
+
+fn target_dir() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => std::path::absolute(&folder).unwrap_or_else(|_| folder.into()),
+        None => workspace().join("target"),
+    }
+}
+
+fn workspace() -> &'static Path {
+    let this_crate = Path::new(env!("CARGO_MANIFEST_DIR"));
+    this_crate.parent().unwrap_or(this_crate)
+}

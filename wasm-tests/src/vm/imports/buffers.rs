@@ -1,0 +1,98 @@
+//! Buffers: bodies and configurations.
+
+use wasmtime::{Caller, Linker};
+
+use crate::abi::{BufferType, IMPORT_MODULE, Status};
+use crate::vm::guest::{Fault, Guest, answer};
+use crate::vm::state::HostState;
+
+type Call<'a> = Caller<'a, HostState>;
+
+pub(super) fn add(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    linker.func_wrap(
+        IMPORT_MODULE,
+        "proxy_get_buffer_bytes",
+        |call: Call<'_>, buffer: u32, start: u32, size: u32, bytes_to: u32, size_to: u32| {
+            answer(get(&mut Guest(call), buffer, (start, size), (bytes_to, size_to)))
+        },
+    )?;
+    linker.func_wrap(
+        IMPORT_MODULE,
+        "proxy_get_buffer_status",
+        |call: Call<'_>, buffer: u32, size_to: u32, flags_to: u32| {
+            answer(status(&mut Guest(call), buffer, size_to, flags_to))
+        },
+    )?;
+    linker.func_wrap(
+        IMPORT_MODULE,
+        "proxy_set_buffer_bytes",
+        |call: Call<'_>, buffer: u32, start: u32, size: u32, bytes: u32, bytes_size: u32| {
+            answer(set(&mut Guest(call), buffer, (start, size), (bytes, bytes_size)))
+        },
+    )?;
+    Ok(())
+}
+
+/// What lies within the buffer; nothing at all is written to the VM when that is nothing.
+fn get(guest: &mut Guest<'_>, buffer: u32, (start, size): (u32, u32), to: (u32, u32)) -> Result<(), Fault> {
+    let content = content(guest.state(), BufferType::try_from(buffer)?)?;
+    start.checked_add(size).ok_or(Status::BadArgument)?;
+    let part: Vec<u8> = content
+        .iter()
+        .copied()
+        .skip(index(start)?)
+        .take(index(size)?)
+        .collect();
+    if part.is_empty() {
+        return Ok(());
+    }
+    guest.hand_out(&part, to.0, to.1)
+}
+
+fn status(guest: &mut Guest<'_>, buffer: u32, size_to: u32, flags_to: u32) -> Result<(), Fault> {
+    let size = content(guest.state(), BufferType::try_from(buffer)?)?.len();
+    let size = u32::try_from(size).map_err(|_| Status::InternalFailure)?;
+    guest.write(size_to, &size.to_le_bytes())?;
+    guest.write(flags_to, &0_u32.to_le_bytes())
+}
+
+fn set(guest: &mut Guest<'_>, buffer: u32, range: (u32, u32), bytes: (u32, u32)) -> Result<(), Fault> {
+    let buffer = BufferType::try_from(buffer)?;
+    let bytes = guest.bytes(bytes.0, bytes.1)?;
+    let (start, size) = (index(range.0)?, index(range.1)?);
+    let stream = guest.state_mut().current_stream_mut();
+    let body = match (buffer, stream) {
+        (BufferType::RequestBody, Some(stream)) => &mut stream.request.body,
+        (BufferType::ResponseBody, Some(stream)) => &mut stream.response.body,
+        _ => return Err(Status::BadArgument.into()),
+    };
+    Ok(splice(body, start, size, bytes)?)
+}
+
+/// Envoy's rule: from the start, `size` bytes are replaced; from the end on, bytes are appended; between, it refuses.
+fn splice(body: &mut Vec<u8>, start: usize, size: usize, bytes: Vec<u8>) -> Result<(), Status> {
+    if start == 0 {
+        let replaced = size.min(body.len());
+        body.splice(..replaced, bytes);
+    } else if start >= body.len() {
+        body.extend(bytes);
+    } else {
+        return Err(Status::BadArgument);
+    }
+    Ok(())
+}
+
+fn content(state: &HostState, buffer: BufferType) -> Result<&[u8], Status> {
+    let stream = state.current_stream();
+    match buffer {
+        BufferType::RequestBody => Ok(stream.map_or(&[], |stream| &stream.request.body)),
+        BufferType::ResponseBody => Ok(stream.map_or(&[], |stream| &stream.response.body)),
+        BufferType::VmConfiguration => Ok(&state.spec.options.vm_configuration),
+        BufferType::PluginConfiguration => state.configuring.as_deref().ok_or(Status::NotFound),
+        BufferType::Absent => Err(Status::NotFound),
+    }
+}
+
+fn index(value: u32) -> Result<usize, Status> {
+    usize::try_from(value).map_err(|_| Status::BadArgument)
+}

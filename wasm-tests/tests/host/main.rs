@@ -1,0 +1,15 @@
+//! The host itself, by modules written for one test each.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod abi;
+mod configuration;
+mod failures;
+mod header_maps;
+mod probe;
+mod sharing;
+mod streams;
