@@ -86,6 +86,7 @@ pub(crate) fn add(state: &State, gateway: Option<&GatewayRef>, snapshot: &mut Sn
                     name,
                     version: version(&spec.resource),
                     body,
+                    again: None,
                     clusters,
                 },
             );

@@ -84,6 +84,9 @@ pub struct Resource {
     pub version: u64,
     /// The resource as it goes out.
     pub body: Any,
+    /// The same content in other bytes, for a second try of what was refused: Envoy takes bytes that it has seen last
+    /// for known, even when it refused them (`FilterConfigSubscription::onConfigUpdate`).
+    pub again: Option<Any>,
     /// The clusters that it sends requests to: it waits until the proxy has taken them.
     pub clusters: BTreeSet<String>,
 }
@@ -112,6 +115,10 @@ pub enum View {
 pub trait SnapshotSource: Send + Sync + 'static {
     /// What nodes of this kind get now. Cheap when nothing has changed since the last call.
     fn view(&self, kind: &NodeKind) -> View;
+
+    /// What nodes of this kind got lately, newest first, without the view. A proxy that was away may still rely on
+    /// clusters of these.
+    fn former(&self, kind: &NodeKind) -> Vec<Arc<Snapshot>>;
 }
 
 static NONE: Resources = BTreeMap::new();

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use weir_core::event::{Event, Revision};
 use weir_core::module::ModuleCatalog;
 use weir_core::node::NodeKind;
-use weir_core::snapshot::{SnapshotSource, View, view};
+use weir_core::snapshot::{Snapshot, SnapshotSource, View, view};
 use weir_core::state::{ReplayError, State};
 use weir_core::status::Statuses;
 
@@ -15,9 +15,13 @@ use weir_core::status::Statuses;
 #[derive(Debug, Default)]
 pub(crate) struct Edition {
     pub(crate) state: State,
+    /// The states before, newest first.
+    former: Vec<State>,
     pub(crate) statuses: Statuses,
 }
 
+/// How many states are kept for proxies that come back from one of them.
+const MAX_FORMER: usize = 16;
 /// How many kinds of nodes have their view kept.
 const MAX_VIEWS: usize = 10_000;
 
@@ -57,14 +61,22 @@ impl World {
 
     /// Takes stored events in and tells everyone. One writer at a time.
     pub(crate) fn take(&self, events: &[Event]) -> Result<Revision, ReplayError> {
-        let mut state = self.current().state.clone();
-        for event in events {
+        let current = self.current();
+        let mut state = current.state.clone();
+        let mut former = current.former.clone();
+        for (index, event) in events.iter().enumerate() {
+            if events.len() - index <= MAX_FORMER {
+                former.insert(0, state.clone());
+            }
             state.apply(event)?;
         }
+        former.truncate(MAX_FORMER);
         let revision = state.revision();
+        let statuses = Statuses::of(&state);
         let edition = Edition {
-            statuses: Statuses::of(&state),
             state,
+            former,
+            statuses,
         };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(edition);
         self.changes.send_replace(revision);
@@ -87,5 +99,18 @@ impl SnapshotSource for World {
         }
         views.insert(kind.clone(), (revision, fresh.clone()));
         fresh
+    }
+
+    fn former(&self, kind: &NodeKind) -> Vec<Arc<Snapshot>> {
+        let current = self.current();
+        let views = current
+            .former
+            .iter()
+            .map(|state| view(state, &self.modules, kind, None));
+        let snapshot = |view| match view {
+            View::Assigned(snapshot) | View::Unassigned(snapshot) => Some(snapshot),
+            View::Gone => None,
+        };
+        views.filter_map(snapshot).collect()
     }
 }

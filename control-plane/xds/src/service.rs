@@ -1,7 +1,7 @@
-//! The gRPC service: one task per stream, each driving a [`StreamState`](crate::stream::StreamState).
+//! The ADS server.
 
+use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::{
     AggregatedDiscoveryService, AggregatedDiscoveryServiceServer,
@@ -11,125 +11,113 @@ use envoy_types::pb::envoy::service::discovery::v3::{
 };
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 use weir_core::proxy::Proxies;
 use weir_core::snapshot::SnapshotSource;
 
-use crate::session::Session;
+use crate::options::Options;
+use crate::registration::Clock;
+use crate::session;
 
-/// Responses that wait for a slow proxy; past that its stream makes no new ones, and the newest view counts.
-const QUEUE: usize = 16;
-/// A full set of clusters is one message.
-const MAX_MESSAGE: usize = 64 << 20;
-/// How often a quiet connection is asked whether it is alive, and how long it has for an answer.
-const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
+/// Responses that wait for a proxy to read them, per stream.
+const OUTBOX: usize = 16;
 
-/// How streams are served.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// How long a cluster stays after nothing names it any more, so that requests under way end.
-    pub linger: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            linger: Duration::from_secs(5),
-        }
-    }
-}
-
-/// Aggregated discovery over a source of snapshots.
-#[derive(Clone)]
-pub struct AdsService {
+/// What all streams share.
+pub(crate) struct Shared {
     pub(crate) source: Arc<dyn SnapshotSource>,
     pub(crate) changes: watch::Receiver<u64>,
     pub(crate) proxies: Arc<Proxies>,
-    pub(crate) clock: fn() -> u64,
+    pub(crate) clock: Clock,
     pub(crate) options: Options,
+    pub(crate) closing: watch::Sender<bool>,
+}
+
+/// ADS over gRPC, state of the world. A clone is the same service.
+#[derive(Clone)]
+pub struct AdsService {
+    shared: Arc<Shared>,
 }
 
 impl AdsService {
-    /// `changes` is bumped after each change of the source; `clock` gives Unix ms.
+    /// Serves what `source` has for each kind of node, and looks again whenever `changes` changes. What proxies take
+    /// and refuse goes to `proxies`, with instants of `clock`, Unix ms.
     pub fn new(
         source: Arc<dyn SnapshotSource>,
         changes: watch::Receiver<u64>,
         proxies: Arc<Proxies>,
-        clock: fn() -> u64,
+        clock: Clock,
         options: Options,
     ) -> Self {
-        Self {
+        let shared = Shared {
             source,
             changes,
             proxies,
             clock,
             options,
-        }
+            closing: watch::Sender::new(false),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
-    /// The service for a tonic server of the caller's.
+    /// For a tonic server of the caller's.
     pub fn into_server(self) -> AggregatedDiscoveryServiceServer<Self> {
+        let max = self.shared.options.max_message_bytes;
         AggregatedDiscoveryServiceServer::new(self)
-            .max_decoding_message_size(MAX_MESSAGE)
-            .max_encoding_message_size(MAX_MESSAGE)
+            .max_decoding_message_size(max)
+            .max_encoding_message_size(max)
     }
 
-    /// Serves until `stop` is done.
+    /// Ends every stream, now and from now on, with `UNAVAILABLE`: proxies keep what they have and come back.
+    pub fn close(&self) {
+        self.shared.closing.send_replace(true);
+    }
+
+    /// Serves until `shutdown` completes, then closes the streams and returns.
     ///
     /// # Errors
-    /// What tonic says of the listener.
+    /// When the listener breaks.
     pub async fn serve(
         self,
         listener: TcpListener,
-        stop: impl Future<Output = ()>,
+        shutdown: impl Future<Output = ()>,
     ) -> Result<(), tonic::transport::Error> {
-        let (interval, timeout) = KEEPALIVE;
-        let mut server = Server::builder()
-            .tcp_nodelay(true)
-            .http2_keepalive_interval(Some(interval))
-            .http2_keepalive_timeout(Some(timeout));
-        let connections = TcpListenerStream::new(listener);
-        let serving = server
+        let closing = self.clone();
+        let options = self.shared.options.clone();
+        Server::builder()
+            .http2_keepalive_interval(Some(options.keepalive_interval))
+            .http2_keepalive_timeout(Some(options.keepalive_timeout))
             .add_service(self.into_server())
-            .serve_with_incoming(connections);
-        tokio::select! {
-            // Streams are endless: there is nothing to wait for, and proxies reconnect.
-            () = stop => Ok(()),
-            ended = serving => ended,
-        }
+            .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
+                shutdown.await;
+                closing.close();
+            })
+            .await
     }
 }
 
-type Stream<T> = ReceiverStream<Result<T, Status>>;
-
 #[tonic::async_trait]
 impl AggregatedDiscoveryService for AdsService {
-    type StreamAggregatedResourcesStream = Stream<DiscoveryResponse>;
-    type DeltaAggregatedResourcesStream = Stream<DeltaDiscoveryResponse>;
+    type StreamAggregatedResourcesStream = ReceiverStream<Result<DiscoveryResponse, Status>>;
+    type DeltaAggregatedResourcesStream = tokio_stream::Empty<Result<DeltaDiscoveryResponse, Status>>;
 
     async fn stream_aggregated_resources(
         &self,
         request: Request<Streaming<DiscoveryRequest>>,
     ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        let service = self.clone();
-        tokio::spawn(async move {
-            if let Err(status) = Session::run(service, request.into_inner(), sender.clone()).await {
-                // A proxy that is gone needs no reason.
-                let _ = sender.send(Err(status)).await;
-            }
-        });
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        let (outbox, responses) = mpsc::channel(OUTBOX);
+        tokio::spawn(session::run(self.shared.clone(), request.into_inner(), outbox));
+        Ok(Response::new(ReceiverStream::new(responses)))
     }
 
     async fn delta_aggregated_resources(
         &self,
-        _request: Request<Streaming<DeltaDiscoveryRequest>>,
+        _: Request<Streaming<DeltaDiscoveryRequest>>,
     ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
         Err(Status::unimplemented(
-            "incremental xDS is not offered: use api_type: GRPC",
+            "delta ADS is not served; expected ads_config.api_type GRPC",
         ))
     }
 }

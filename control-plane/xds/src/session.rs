@@ -1,209 +1,166 @@
-//! One proxy's stream from its first request to its end.
+//! One stream: carries requests, changes and time to its state, and what comes of them to the proxy.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use envoy_types::pb::envoy::service::discovery::v3::{DiscoveryRequest, DiscoveryResponse};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tonic::{Status, Streaming};
-use weir_core::node::{Node, NodeKind};
-use weir_core::proxy::{Nack, ProxyStatus, StreamId};
-use weir_core::snapshot::ResourceType;
+use tracing::Instrument;
+use weir_core::node::NodeKind;
 
-use crate::identity;
-use crate::service::AdsService;
-use crate::stream::{Output, Record, Request, Response, StreamState, assignment};
+use crate::node;
+use crate::registration::Registration;
+use crate::service::Shared;
+use crate::stream::{Output, StreamState, assignment};
+use crate::wire;
 
-/// A stream with nothing due looks again after this long; nothing depends on it.
-const IDLE: Duration = Duration::from_secs(3_600);
+/// Where responses go. Bounded: a proxy that is slow to read holds back its own stream, which then continues with the
+/// newest view.
+pub(crate) type Outbox = mpsc::Sender<Result<DiscoveryResponse, Status>>;
 
-type Sender = mpsc::Sender<Result<DiscoveryResponse, Status>>;
+/// The stream has ended.
+struct Ended;
 
-pub(crate) struct Session {
-    service: AdsService,
-    sender: Sender,
-    node: Node,
+struct Session {
+    shared: Arc<Shared>,
     kind: NodeKind,
-    id: StreamId,
-    started: Instant,
     state: StreamState,
+    registration: Registration,
+    outbox: Outbox,
+    started: Instant,
+}
+
+/// Serves a stream to its end.
+pub(crate) async fn run(shared: Arc<Shared>, mut inbound: Streaming<DiscoveryRequest>, outbox: Outbox) {
+    let Some(first) = next(&mut inbound).await else { return };
+    let node = match node::read(first.node.clone()) {
+        Ok(node) => node,
+        Err(status) => {
+            tracing::warn!(why = status.message(), "a stream without a usable node");
+            // A proxy that is gone doesn't need to hear it.
+            let _ = outbox.send(Err(status)).await;
+            return;
+        }
+    };
+    let mut changes = shared.changes.clone();
+    changes.mark_unchanged();
+    let kind = node.kind();
+    let view = shared.source.view(&kind);
+    let registration = Registration::new(shared.proxies.clone(), shared.clock, &node, assignment(&view));
+    let span = tracing::info_span!("ads", node = ?node.id, stream = registration.stream());
+    let linger = u64::try_from(shared.options.linger.as_millis()).unwrap_or(u64::MAX);
+    let session = Session {
+        state: StreamState::new(linger, view),
+        started: Instant::now(),
+        shared,
+        kind,
+        registration,
+        outbox,
+    };
+    session.serve(first, inbound, changes).instrument(span).await;
+}
+
+/// The next request; none when the stream has ended or broken.
+async fn next(inbound: &mut Streaming<DiscoveryRequest>) -> Option<DiscoveryRequest> {
+    inbound.message().await.unwrap_or_else(|status| {
+        tracing::debug!(%status, "the stream broke");
+        None
+    })
 }
 
 impl Session {
-    /// Serves one stream. An error ends it with a reason for the proxy; `Ok` means that the proxy ended it.
-    pub(crate) async fn run(
-        service: AdsService,
-        mut requests: Streaming<DiscoveryRequest>,
-        sender: Sender,
-    ) -> Result<(), Status> {
-        let Some(first) = requests.message().await? else {
+    async fn serve(
+        mut self,
+        first: DiscoveryRequest,
+        mut inbound: Streaming<DiscoveryRequest>,
+        mut changes: watch::Receiver<u64>,
+    ) {
+        tracing::info!(gateway = ?self.kind.gateway, "connected");
+        let mut closing = self.shared.closing.subscribe();
+        let mut step = self.request(first).await;
+        while step.is_ok() {
+            let deadline = self.deadline();
+            step = tokio::select! {
+                request = next(&mut inbound) => match request {
+                    Some(request) => self.request(request).await,
+                    None => Err(Ended),
+                },
+                () = changed(&mut changes) => self.look().await,
+                () = at(deadline) => self.tick().await,
+                () = self.outbox.closed() => Err(Ended),
+                _ = closing.wait_for(|closing| *closing) => self.close().await,
+            };
+        }
+        tracing::info!("disconnected");
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let at = Duration::from_millis(self.state.deadline()?);
+        self.started.checked_add(at)
+    }
+
+    async fn request(&mut self, request: DiscoveryRequest) -> Result<(), Ended> {
+        let type_url = request.type_url.clone();
+        let Some(request) = wire::request(request) else {
+            tracing::warn!(type_url, "asks for a type that is not served");
             return Ok(());
         };
-        let mut session = Self::open(service, &first, sender)?;
-        let ended = session.serve(first, &mut requests).await;
-        session.close(&ended);
-        ended
-    }
-
-    fn open(mut service: AdsService, first: &DiscoveryRequest, sender: Sender) -> Result<Self, Status> {
-        let node = identity::node(first)?;
-        let kind = node.kind();
-        service.changes.mark_unchanged();
-        let view = service.source.view(&kind);
-        let now_ms = (service.clock)();
-        let id = service.proxies.connected(ProxyStatus {
-            id: node.id.clone(),
-            cluster: node.cluster.clone(),
-            version: node.version.clone(),
-            assignment: assignment(&view),
-            connected: true,
-            since_ms: now_ms,
-            types: std::collections::BTreeMap::new(),
-        });
-        tracing::info!(node = node.id, gateway = node.cluster, "proxy connected");
-        let linger = u64::try_from(service.options.linger.as_millis()).unwrap_or(u64::MAX);
-        let state = StreamState::new(linger, view);
-        Ok(Self {
-            service,
-            sender,
-            node,
-            kind,
-            id,
-            started: Instant::now(),
-            state,
-        })
-    }
-
-    async fn serve(
-        &mut self,
-        first: DiscoveryRequest,
-        requests: &mut Streaming<DiscoveryRequest>,
-    ) -> Result<(), Status> {
-        let outputs = self.request(first);
-        self.put_out(outputs).await?;
-        loop {
-            let due = self.due();
-            let outputs = tokio::select! {
-                request = requests.message() => match request? {
-                    Some(request) => self.request(request),
-                    None => return Ok(()),
-                },
-                changed = self.service.changes.changed() => {
-                    changed.map_err(|_| Status::unavailable("the control plane is ending"))?;
-                    let view = self.service.source.view(&self.kind);
-                    self.state.view(view, self.now())
-                },
-                () = sleep_until(due) => self.state.tick(self.now()),
-            };
-            self.put_out(outputs).await?;
-        }
-    }
-
-    fn request(&mut self, request: DiscoveryRequest) -> Vec<Output> {
-        let Some(resource_type) = ResourceType::from_type_url(&request.type_url) else {
-            tracing::warn!(
-                node = self.node.id,
-                type_url = request.type_url,
-                "a type that is not served"
-            );
-            return Vec::new();
-        };
-        let error = request.error_detail.map(|status| status.message);
-        if let Some(message) = &error {
-            tracing::warn!(
-                node = self.node.id,
-                service = resource_type.service(),
-                message,
-                "refused by the proxy"
-            );
-        }
-        let request = Request {
-            resource_type,
-            names: request.resource_names,
-            version: request.version_info,
-            nonce: request.response_nonce,
-            error,
-        };
         let now = self.now();
-        self.state.request(&request, now)
+        let out = self.state.request(&request, now);
+        self.deliver(out).await
     }
 
-    async fn put_out(&self, outputs: Vec<Output>) -> Result<(), Status> {
-        for output in outputs {
+    async fn look(&mut self) -> Result<(), Ended> {
+        let view = self.shared.source.view(&self.kind);
+        let now = self.now();
+        let out = self.state.view(view, now);
+        self.deliver(out).await
+    }
+
+    async fn tick(&mut self) -> Result<(), Ended> {
+        let now = self.now();
+        let out = self.state.tick(now);
+        self.deliver(out).await
+    }
+
+    async fn deliver(&mut self, out: Vec<Output>) -> Result<(), Ended> {
+        let mut closing = self.shared.closing.subscribe();
+        for output in out {
             match output {
-                Output::Record(record) => self.record(record),
-                Output::Respond(response) => {
-                    let message = encode(response);
-                    self.sender
-                        .send(Ok(message))
-                        .await
-                        .map_err(|_| Status::cancelled("the proxy is gone"))?;
-                }
+                Output::Record(record) => self.registration.record(record),
+                Output::Respond(response) => tokio::select! {
+                    sent = self.outbox.send(Ok(wire::response(response))) => sent.map_err(|_| Ended)?,
+                    _ = closing.wait_for(|closing| *closing) => return self.close().await,
+                },
             }
         }
         Ok(())
     }
 
-    fn record(&self, record: Record) {
-        let (proxies, id, now_ms) = (&self.service.proxies, &self.node.id, (self.service.clock)());
-        match record {
-            Record::Assigned(assignment) => proxies.assigned(id, self.id, assignment),
-            Record::Sent {
-                resource_type,
-                version,
-            } => proxies.sent(id, self.id, resource_type, &version, now_ms),
-            Record::Acked {
-                resource_type,
-                version,
-            } => proxies.acked(id, self.id, resource_type, &version, now_ms),
-            Record::Nacked {
-                resource_type,
-                version,
-                message,
-                resources,
-            } => {
-                let nack = Nack {
-                    version,
-                    message,
-                    resources,
-                    at_ms: now_ms,
-                };
-                proxies.nacked(id, self.id, resource_type, nack);
-            }
-        }
-    }
-
-    /// Milliseconds since the start of the stream.
-    fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn due(&self) -> Instant {
-        match self.state.deadline() {
-            Some(deadline) => self.started + Duration::from_millis(deadline),
-            None => Instant::now() + IDLE,
-        }
-    }
-
-    fn close(&self, ended: &Result<(), Status>) {
-        self.service
-            .proxies
-            .disconnected(&self.node.id, self.id, (self.service.clock)());
-        let reason = ended.as_ref().err().map(Status::message).unwrap_or_default();
-        tracing::info!(node = self.node.id, reason, "proxy disconnected");
+    /// Tells the proxy to come back, to this server or another.
+    async fn close(&self) -> Result<(), Ended> {
+        // When there is no room the proxy sees the end of the connection instead.
+        let _ = self.outbox.try_send(Err(Status::unavailable("the control plane is shutting down")));
+        Err(Ended)
     }
 }
 
-fn encode(response: Response) -> DiscoveryResponse {
-    DiscoveryResponse {
-        version_info: response.version,
-        nonce: response.nonce,
-        type_url: response.resource_type.type_url().to_owned(),
-        resources: response
-            .resources
-            .iter()
-            .map(|resource| resource.body.clone())
-            .collect(),
-        ..DiscoveryResponse::default()
+/// Never, once the source has no one left to speak of changes.
+async fn changed(changes: &mut watch::Receiver<u64>) {
+    if changes.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }

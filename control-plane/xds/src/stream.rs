@@ -45,6 +45,7 @@ pub struct StreamState {
     keeps_clusters: bool,
     dirty: BTreeSet<ResourceType>,
     nonces: Nonces,
+    former: Vec<Arc<Snapshot>>,
 }
 
 /// Why a node gets what this view gives it.
@@ -75,7 +76,8 @@ const CLUSTER_NEEDS: [ResourceType; 2] = [ResourceType::Endpoint, ResourceType::
 
 impl StreamState {
     /// A stream that was just opened. A cluster that nothing relies on any more stays for `linger` milliseconds.
-    pub fn new(linger: u64, view: View) -> Self {
+    /// `former`: what the node got lately, newest first. Only a proxy that has something already is led away from it.
+    pub fn new(linger: u64, view: View, former: Vec<Arc<Snapshot>>) -> Self {
         Self {
             linger,
             assignment: assignment(&view),
@@ -85,6 +87,7 @@ impl StreamState {
             keeps_clusters: false,
             dirty: BTreeSet::new(),
             nonces: Nonces::default(),
+            former,
         }
     }
 
@@ -93,12 +96,17 @@ impl StreamState {
         let mut out = Vec::new();
         let ledger = self.ledgers.of_mut(request.resource_type);
         let again = ledger.asks_again(request);
+        let first = ledger.subscription.is_none();
         let news = ledger.subscribe(request);
         let complaint = request
             .error
             .as_deref()
             .map(|message| Complaint { message, at: now });
         let answered = ledger.answer(&request.nonce, complaint, &mut out);
+        if first && request.resource_type == ResourceType::Cluster {
+            self.recall_former();
+        }
+        let ledger = self.ledgers.of_mut(request.resource_type);
         let again = again && !news;
         if again {
             ledger.told.clear();
@@ -295,6 +303,22 @@ impl StreamState {
             let ledger = self.ledgers.of(dependent);
             ledger.unseen || ledger.names_cluster(cluster)
         })
+    }
+
+    /// A proxy that comes back may rely on clusters that the target has no longer: a full set without them would take
+    /// them away before the slot or route that names them.
+    fn recall_former(&mut self) {
+        let former = std::mem::take(&mut self.former);
+        if self.ledgers.cluster.fresh || self.is_gone() {
+            return;
+        }
+        let target = self.target.clone();
+        for snapshot in former {
+            for resource_type in [ResourceType::Cluster, ResourceType::Endpoint] {
+                let ledger = self.ledgers.of_mut(resource_type);
+                ledger.recall(snapshot.of(resource_type), target.of(resource_type));
+            }
+        }
     }
 
     /// Nothing wants what former targets had, once the proxy has no former clusters.

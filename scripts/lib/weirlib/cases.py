@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from weirlib.stack import Stack
+from weirlib.stack import RELOADS, Stack
 from weirlib.web import Answer, request
 
 KEYS = [f"user-{number}" for number in range(1, 25)] + ["zoë", "a b/c?d&e", "名前", "50%"]
-RELOADS = "wasm.shard-router.vm_reload"
 NAMES = "abcd"
 
 

@@ -61,8 +61,9 @@ def _growth(stack: Stack) -> list[str]:
             "start of weir apply until in force in every worker",
             f"{seen.seconds:.3f} s (aim: < {growth.AIM_SECONDS:g} s)",
         ),
-        ("requests meanwhile", f"{seen.traffic.requests}, failed: {len(seen.traffic.failures)}"),
-        ("VMs created before and after", f"{seen.vms[0]}, {seen.vms[1]}"),
+        ("requests before, during and after", f"{seen.traffic.requests}, failed: {len(seen.traffic.failures)}"),
+        ("VMs running", f"{seen.before.active}, then {seen.after.active}"),
+        ("VMs created", f"{seen.before.created}, then {seen.after.created} (one is the canary)"),
         ("keys that another than the new owner answers for", str(len(seen.astray))),
     ]
     _print(("a fourth shard", ""), rows)

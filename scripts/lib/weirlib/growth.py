@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from weirlib import documents
 from weirlib.output import Failure
 from weirlib.processes import wait_until
-from weirlib.stack import GENERATION, VMS, Stack
+from weirlib.stack import GENERATION, VMS_ACTIVE, VMS_CREATED, Stack
 from weirlib.web import Connection
 
 KEYS = [f"customer-{number}" for number in range(2_000)]
 CLIENTS = 4
 # The load stops by itself after this.
 MOST_REQUESTS, MOST_SECONDS = 20_000, 30.0
+# Requests before the change, and after it is in force; some more go on meanwhile.
+BEFORE, AFTER = 500, 1_500
 AIM_SECONDS = 1.0
 PROBES = 32
 Owners = dict[str, str]
@@ -32,25 +34,28 @@ class Traffic:
     port: int
     allowed: dict[str, set[str]]
     stop: threading.Event = field(default_factory=threading.Event)
-    requests: int = 0
+    sent: list[int] = field(default_factory=lambda: [0] * CLIENTS)
     failures: list[str] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
 
-    def client(self, number: int) -> tuple[int, list[str], list[str]]:
+    @property
+    def requests(self) -> int:
+        """How many were sent so far."""
+        return sum(self.sent)
+
+    def client(self, number: int) -> None:
         """One client: its keys in turn, one request after the other."""
         connection, keys = Connection(self.port), KEYS[number::CLIENTS]
         deadline = time.monotonic() + MOST_SECONDS
-        sent, failures, strays = 0, list[str](), list[str]()
-        while not self.stop.is_set() and sent < MOST_REQUESTS / CLIENTS and time.monotonic() < deadline:
-            key = keys[sent % len(keys)]
-            sent += 1
+        while not self.stop.is_set() and self.requests < MOST_REQUESTS and time.monotonic() < deadline:
+            key = keys[self.sent[number] % len(keys)]
             shard = ask(connection, key)
             if shard.startswith("!"):
-                failures.append(f"{key}: {shard[1:]}")
+                self.failures.append(f"{key}: {shard[1:]}")
             elif shard not in self.allowed[key]:
-                strays.append(f"{key} by {shard}")
+                self.strays.append(f"{key} by {shard}")
+            self.sent[number] += 1
         connection.close()
-        return sent, failures, strays
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -62,10 +67,12 @@ class Traffic:
             finally:
                 self.stop.set()
         for client in clients:
-            sent, failures, strays = client.result()
-            self.requests += sent
-            self.failures += failures
-            self.strays += strays
+            client.result()
+
+    def wait_for(self, more: int, stack: Stack) -> None:
+        """Waits until so many more requests were answered."""
+        goal = self.requests + more
+        wait_until(lambda: self.requests >= goal, f"{more} requests", MOST_SECONDS, stack.check, f"see {stack.logs}")
 
 
 def ask(connection: Connection, key: str) -> str:
@@ -78,18 +85,32 @@ def ask(connection: Connection, key: str) -> str:
 
 
 @dataclass(frozen=True)
+class Vms:
+    """Envoy's Wasm VMs. It tries each new configuration in a VM of its own, the canary, which then goes."""
+
+    created: int
+    active: int
+
+
+def vms(stack: Stack) -> Vms:
+    """The VMs now."""
+    return Vms(stack.stat(VMS_CREATED), stack.stat(VMS_ACTIVE))
+
+
+@dataclass(frozen=True)
 class Growth:
     """What was measured, and what is wrong with it."""
 
     moved: Counter[tuple[str, str]]
     seconds: float
     traffic: Traffic
-    vms: tuple[int, int]
+    before: Vms
+    after: Vms
     astray: list[str]
 
     def problems(self) -> list[str]:
         """Whatever should not be so."""
-        created = self.vms[1] - self.vms[0]
+        created = self.after.created - self.before.created
         found = {
             "no key moved": not self.moved,
             "keys moved elsewhere than onto d": any(to != "d" for _, to in self.moved),
@@ -97,8 +118,8 @@ class Growth:
             f"{len(self.traffic.failures)} failed requests, the first: {self.traffic.failures[:3]}": self.traffic.failures,
             f"answers from neither owner: {self.traffic.strays[:3]}": self.traffic.strays,
             f"answers from another than the new owner: {self.astray[:3]}": self.astray,
-            f"{created} new VMs": created,
-            "no requests ran meanwhile": not self.traffic.requests,
+            f"{created} new VMs, where the canary is one": created > 1,
+            f"{self.after.active} VMs run, {self.before.active} before": self.after.active != self.before.active,
         }
         return [problem for problem, so in found.items() if so]
 
@@ -108,12 +129,14 @@ def grow(stack: Stack) -> Growth:
     before, after = stack.owners(KEYS), stack.owners(KEYS, documents.GROWN)
     moved = [key for key in KEYS if before[key] != after[key]]
     traffic = Traffic(stack.ports.proxy, {key: {before[key], after[key]} for key in KEYS})
-    vms = stack.stat(VMS)
+    vms_before = vms(stack)
     with traffic.running():
+        traffic.wait_for(BEFORE, stack)
         seconds = _apply(stack, moved[:PROBES])
+        traffic.wait_for(AFTER, stack)
     astray = _astray(stack, after)
     moves = Counter((before[key], after[key]) for key in moved)
-    return Growth(moves, seconds, traffic, (vms, stack.stat(VMS)), astray)
+    return Growth(moves, seconds, traffic, vms_before, vms(stack), astray)
 
 
 def _apply(stack: Stack, probes: list[str]) -> float:

@@ -12,7 +12,9 @@ from weirlib.places import binary
 from weirlib.processes import Child, end
 
 GENERATION = "wasmcustom.weir_generation_in_force.filter.shard-router"
-VMS = "wasm.envoy.wasm.runtime.v8.created"
+VMS_CREATED = "wasm.envoy.wasm.runtime.v8.created"
+VMS_ACTIVE = "wasm.envoy.wasm.runtime.v8.active"
+RELOADS = "wasm.weir/default/edge/shard-router.vm_reload"
 
 
 @dataclass(frozen=True)
@@ -92,10 +94,16 @@ class Stack:
             raise Failure(f"{' '.join(command)} failed", f"see {self.logs}")
 
     def stat(self, name: str) -> int:
-        """One of Envoy's counters or gauges; 0 when it is not there (yet)."""
+        """One of Envoy's counters or gauges; a Failure when it is not there."""
+        value = self._stat(name)
+        if value is None:
+            raise Failure(f"Envoy has no stat {name}", f"see http://127.0.0.1:{self.ports.admin}/stats")
+        return value
+
+    def _stat(self, name: str) -> int | None:
         answer = web.request(self.ports.admin, "GET", f"/stats?format=json&filter=^{name}$")
         stats = [stat for stat in answer.json()["stats"] if stat.get("name") == name]
-        return int(stats[0]["value"]) if stats else 0
+        return int(stats[0]["value"]) if stats else None
 
     def owners(self, keys: list[str], document: str = documents.ORDERS) -> dict[str, str]:
         """Which shard owns each key, as `weir ring owner` computes it."""
@@ -130,7 +138,7 @@ class Stack:
         envoy = ["--concurrency", str(workers), "--", "--log-level", "warning"]
         child = self._launch("proxy", [self.weir, "proxy", "run", *node, *places, *envoy])
         child.wait_until(lambda: web.status(at.admin, "/ready") == 200, "Envoy ready")
-        child.wait_until(lambda: self.stat(GENERATION) > 0, "the shard map in force in every worker")
+        child.wait_until(lambda: bool(self._stat(GENERATION)), "the shard map in force in every worker")
         child.wait_until(self._serves, "every shard answering")
 
     def _serves(self) -> bool:

@@ -26,6 +26,15 @@ impl Resource {
             version,
             body,
             clusters: BTreeSet::new(),
+            again: None,
+        }
+    }
+
+    /// The same, with other bytes for a second try.
+    pub(super) fn with_again<M: Message + Name>(self, message: &M) -> Self {
+        Self {
+            again: Some(any(message)),
+            ..self
         }
     }
 

@@ -62,7 +62,11 @@ async fn ring_change(workers: u32) {
         failures.len(),
         failures.first()
     );
-    assert_eq!(proxy.vms_created().await, vms, "no new VM");
+    let created = proxy.vms_created().await - vms;
+    assert!(
+        created <= 2,
+        "{created} new VMs: more than the one for each change in which Envoy tries it out"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

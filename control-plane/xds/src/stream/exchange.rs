@@ -31,6 +31,8 @@ pub struct Response {
     pub nonce: String,
     /// CDS and LDS: the full set. Other types: what the proxy lacks.
     pub resources: Vec<Arc<Resource>>,
+    /// Send [`Resource::again`] rather than [`Resource::body`].
+    pub again: bool,
 }
 
 /// A fact for the registry of proxies.

@@ -188,6 +188,24 @@ impl Ledger {
         self.former.retain(|name, _| !new.contains_key(name));
     }
 
+    /// The proxy may have these from before this stream.
+    pub(super) fn recall(&mut self, former: &Resources, target: &Resources) {
+        for (name, resource) in former.iter().filter(|(name, _)| !target.contains_key(*name)) {
+            if self.is_full_set() {
+                self.told
+                    .entry(name.clone())
+                    .or_insert_with(|| Arc::clone(resource));
+                self.taken
+                    .entry(name.clone())
+                    .or_insert_with(|| Arc::clone(resource));
+            } else {
+                self.former
+                    .entry(name.clone())
+                    .or_insert_with(|| Arc::clone(resource));
+            }
+        }
+    }
+
     /// Forgets refusals of content that is no longer wanted; says whether that was the last one.
     pub(super) fn prune_refusals(&mut self, target: &Resources) -> bool {
         let mut refused = std::mem::take(&mut self.refused);
@@ -203,14 +221,14 @@ impl Ledger {
         !unwanted.is_empty() && self.refused.is_empty()
     }
 
-    /// A full set has no place for refused content that is not even wanted.
+    /// Content that is not wanted any more and made the proxy refuse a whole set goes at once.
     fn drop_refused(&mut self, name: &str, refused: &Refused, target: &Resources) {
         let told = self
             .told
             .get(name)
             .is_some_and(|told| told.version == refused.version);
-        if self.is_full_set() && told && !target.contains_key(name) {
-            self.stand_ins.remove(name);
+        let stands_in = self.stand_ins.contains_key(name);
+        if self.is_full_set() && told && !stands_in && !target.contains_key(name) {
             self.told.remove(name);
             self.resync = true;
         }
@@ -243,7 +261,7 @@ impl Ledger {
         } else {
             self.send_together(plan, nonces, out);
         }
-        self.announce(out);
+        self.announce(self.version.clone(), out);
         out.len() > sent
     }
 
@@ -294,6 +312,11 @@ impl Ledger {
         out: &mut Vec<Output>,
     ) {
         let nonce = nonces.next();
+        let refused = |resource: &Arc<Resource>| self.refused.get(&resource.name);
+        let again = resources
+            .iter()
+            .filter_map(refused)
+            .any(Refused::wants_other_bytes);
         self.started = true;
         self.in_flight.push_back(Batch {
             nonce: nonce.clone(),
@@ -306,24 +329,25 @@ impl Ledger {
             version: self.version.clone(),
             nonce,
             resources,
+            again,
         }));
     }
 
     /// Records what went out, unless a refusal that still holds would be lost from sight.
-    fn announce(&mut self, out: &mut Vec<Output>) {
+    fn announce(&mut self, version: String, out: &mut Vec<Output>) {
         if self.refused.is_empty() {
-            self.announced.clone_from(&self.version);
+            self.announced.clone_from(&version);
             out.push(Output::Record(Record::Sent {
                 resource_type: self.resource_type,
-                version: self.version.clone(),
+                version,
             }));
         }
     }
 
     /// Records that the proxy has everything of a version.
     pub(super) fn record_acked(&mut self, version: String, out: &mut Vec<Output>) {
-        if self.announced != version && self.version == version {
-            self.announce(out);
+        if self.announced != version && self.in_flight.is_empty() {
+            self.announce(version.clone(), out);
         }
         out.push(Output::Record(Record::Acked {
             resource_type: self.resource_type,

@@ -24,6 +24,8 @@ pub(super) struct Refused {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Retry {
     delay_ms: u64,
+    /// How often the content was refused.
+    refusals: u32,
     /// None while a try is under way.
     at: Option<u64>,
 }
@@ -34,6 +36,7 @@ impl Retry {
         let delay_ms = earlier.map_or(FIRST_RETRY_MS, |earlier| (earlier.delay_ms * 2).min(MAX_RETRY_MS));
         Self {
             delay_ms,
+            refusals: earlier.map_or(0, |earlier| earlier.refusals).saturating_add(1),
             at: Some(now.saturating_add(delay_ms)),
         }
     }
@@ -52,6 +55,11 @@ impl Refused {
     /// Whether the content stays away from the proxy for now.
     pub(super) fn is_held(&self) -> bool {
         self.retry.as_ref().is_none_or(|retry| retry.at.is_some())
+    }
+
+    /// Whether the next try needs other bytes than the one before.
+    pub(super) fn wants_other_bytes(&self) -> bool {
+        self.retry.as_ref().is_some_and(|retry| retry.refusals % 2 == 1)
     }
 
     /// When it is tried again.

@@ -58,6 +58,7 @@ fn resource(name: String, (content, mask): (u8, u8), salt: u64) -> Resource {
         .filter(|bit| mask & (1 << bit) != 0)
         .map(|bit| format!("c{bit}"));
     Resource {
+        again: None,
         version: u64::from(content) | (u64::from(mask) << 8) | (salt << 16),
         clusters: clusters.collect(),
         body: Default::default(),
@@ -130,7 +131,7 @@ pub(crate) struct World {
     last_sent: BTreeMap<(ResourceType, String), u64>,
     /// Types of which wanted content may go: what the proxy had before this stream is known to nobody, or a refusal
     /// named nobody, so that the innocent were blamed.
-    strange: BTreeSet<ResourceType>,
+    pub(crate) strange: BTreeSet<ResourceType>,
     /// A cluster set of this stream was applied.
     aligned: bool,
     pub(crate) status: BTreeMap<ResourceType, Status>,
@@ -148,7 +149,7 @@ impl World {
     pub(crate) fn new(target: Snapshot) -> Self {
         let target = Arc::new(target);
         let mut world = Self {
-            state: StreamState::new(LINGER, View::Assigned(target.clone())),
+            state: StreamState::new(LINGER, View::Assigned(target.clone()), Vec::new()),
             envoy: Envoy::default(),
             to_envoy: VecDeque::new(),
             to_server: VecDeque::new(),
@@ -211,7 +212,7 @@ impl World {
             .filter(|&resource_type| self.envoy.version(resource_type).is_empty())
             .collect();
         self.aligned = false;
-        self.state = StreamState::new(LINGER, View::Assigned(self.target.clone()));
+        self.state = StreamState::new(LINGER, View::Assigned(self.target.clone()), Vec::new());
         self.connect();
     }
 
@@ -278,7 +279,8 @@ impl World {
                 .extend([ResourceType::Cluster, ResourceType::Listener]);
         }
         for name in &effect.removed {
-            let strange = self.strange.contains(&response.resource_type);
+            let strange = self.strange.contains(&response.resource_type)
+                || dropped.contains(&(response.resource_type, name.clone()));
             assert!(
                 strange || !wanted.contains_key(name),
                 "{name} is removed though it is wanted"

@@ -19,12 +19,13 @@ use super::wait::until;
 const REST_PORT: u16 = 8_600;
 const XDS_PORT: u16 = 18_000;
 
+/// The server's log is in `home`, so it is declared, and dropped, before it.
 pub(crate) struct Stack {
     pub(crate) ip: IpAddr,
+    pub(crate) server: Process,
     pub(crate) home: TempDir,
     pub(crate) api: Client,
     pub(crate) shards: Vec<Shard>,
-    pub(crate) server: Process,
 }
 
 impl Stack {
