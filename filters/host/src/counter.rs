@@ -77,3 +77,29 @@ pub fn label(text: &str) -> String {
         .map(|letter| if keep(letter) { letter } else { '_' })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{Process, Worker};
+
+    #[test]
+    fn counts_reach_the_host_once_and_unused_counters_go() {
+        let process = Process::new(0);
+        let (counters, worker) = (Counters::default(), Worker::new(&process));
+        let (one, other) = (counters.counter("b"), counters.counter("a"));
+        counters.counter("b").count();
+        one.count();
+        other.count();
+        drop(other);
+        counters.flush(&worker).unwrap();
+        counters.flush(&worker).unwrap();
+        assert_eq!((process.metric("a"), process.metric("b")), (Some(1), Some(2)));
+        assert_eq!(counters.by_name.borrow().len(), 1);
+    }
+
+    #[test]
+    fn labels_have_no_dots() {
+        assert_eq!(label("default/orders-2.v1"), "default_orders-2_v1");
+    }
+}

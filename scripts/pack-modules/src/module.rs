@@ -110,3 +110,63 @@ fn check_imports(module: &Module) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use walrus::{FunctionBuilder, ValType};
+
+    /// A module with every needed export, the exports `more`, and the import `import`, which all exports call.
+    fn module(more: &[&str], import: (&str, &str)) -> Vec<u8> {
+        let mut module = Module::default();
+        let signature = module.types.add(&[], &[]);
+        let (imported, _) = module.add_import_func(import.0, import.1, signature);
+        let memory = module.memories.add_local(false, false, 1, None, None);
+        for name in NEEDED.iter().chain(more) {
+            if *name == "memory" {
+                module.exports.add(name, memory);
+                continue;
+            }
+            let mut body = FunctionBuilder::new(&mut module.types, &[ValType::I32], &[]);
+            body.func_body().call(imported);
+            let local = module.locals.add(ValType::I32);
+            let function = body.finish(vec![local], &mut module.funcs);
+            module.exports.add(name, function);
+        }
+        module.emit_wasm()
+    }
+
+    fn callbacks(names: &[&str]) -> Vec<String> {
+        names.iter().copied().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn only_the_callbacks_asked_for_stay() {
+        let built = module(&["proxy_on_log", "proxy_on_tick"], ("env", "proxy_log"));
+        let stripped = strip(&built, &callbacks(&["proxy_on_tick"])).unwrap();
+        let module = Module::from_buffer(&stripped).unwrap();
+        let mut names: Vec<&str> = module.exports.iter().map(|export| export.name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, [&NEEDED[..], &["proxy_on_tick"]].concat());
+        assert_eq!(module.functions().count(), 8);
+        assert!(stripped.len() < built.len());
+        assert_eq!(strip(&built, &callbacks(&["proxy_on_tick"])).unwrap(), stripped);
+    }
+
+    #[test]
+    fn a_callback_that_is_not_there_is_named() {
+        let error = strip(&module(&[], ("env", "proxy_log")), &callbacks(&["proxy_on_tick"])).unwrap_err();
+        assert_eq!(error.to_string(), "the module does not export proxy_on_tick");
+    }
+
+    #[test]
+    fn an_import_that_envoy_does_not_have_is_named() {
+        for (from, name) in [
+            ("env", "emscripten_abort"),
+            ("wasi_snapshot_preview1", "proxy_log"),
+        ] {
+            let error = strip(&module(&[], (from, name)), &[]).unwrap_err().to_string();
+            assert!(error.contains(&format!("{from}.{name}")), "{error}");
+        }
+    }
+}

@@ -68,3 +68,41 @@ fn allow_reading(file: &fs::File) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(path: &Path) -> std::time::SystemTime {
+        fs::metadata(path).unwrap().modified().unwrap()
+    }
+
+    #[test]
+    fn files_are_named_by_digest_and_by_filter_and_written_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("new/modules");
+        let stored = store(&out, "echo", b"abc").unwrap();
+        // FIPS 180-4, the digest of "abc".
+        assert_eq!(
+            stored.sha256,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        write_catalog(&out, std::slice::from_ref(&stored)).unwrap();
+        let files = [
+            format!("{}.wasm", stored.sha256),
+            "echo.wasm".to_owned(),
+            "modules.json".to_owned(),
+        ];
+        let times: Vec<_> = files.iter().map(|file| changed(&out.join(file))).collect();
+        let catalog: Value = serde_json::from_slice(&fs::read(out.join("modules.json")).unwrap()).unwrap();
+        assert_eq!(
+            catalog,
+            json!({"modules": {"echo": {"sha256": stored.sha256, "size": 3}}})
+        );
+        store(&out, "echo", b"abc").unwrap();
+        write_catalog(&out, &[stored]).unwrap();
+        let again: Vec<_> = files.iter().map(|file| changed(&out.join(file))).collect();
+        assert_eq!(times, again);
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 3);
+    }
+}

@@ -30,7 +30,8 @@ pub struct RequestMatch {
 pub enum PathMatch {
     /// The whole path, byte for byte.
     Exact(String),
-    /// `/users/{id}/*/**`: `{name}` and `*` take one segment, a last `**` takes the rest.
+    /// `/users/{id}/*/**`: `{name}` and `*` take one segment, a last `**` takes the rest. As in Envoy, the `/` before
+    /// `**` belongs to the template: `/users/**` takes `/users/` and `/users/1`, not `/users`.
     Template(String),
     /// Whole segments: `/a` matches `/a` and `/a/b`, not `/ab`.
     Prefix(String),
@@ -145,7 +146,11 @@ pub fn check_template(template: &str, problems: &mut Problems) {
     }
 }
 
-/// The variables of a path template in their order, or what is wrong with it.
+/// The most variables of one path template (Envoy's limit).
+const MAX_VARIABLES: usize = 5;
+
+/// The variables of a path template in their order, or what is wrong with it. Taken is what Envoy's URI template
+/// matcher takes too, without its operators inside braces.
 pub fn template_variables(template: &str) -> Result<Vec<&str>, String> {
     let Some(rest) = template.strip_prefix('/') else {
         return Err(format!(
@@ -153,20 +158,42 @@ pub fn template_variables(template: &str) -> Result<Vec<&str>, String> {
         ));
     };
     let segments: Vec<&str> = rest.split('/').collect();
+    let last = segments.len() - 1;
     let mut variables = Vec::new();
     for (index, segment) in segments.iter().enumerate() {
         if let Some(name) = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
             check_variable(name, &variables)?;
             variables.push(name);
-        } else if *segment == "**" && index + 1 != segments.len() {
-            return Err("\"**\" may stand only at the end of a path template".to_owned());
-        } else if !matches!(*segment, "*" | "**") && segment.contains(['{', '}', '*', '?', '#']) {
-            return Err(format!(
-                "segment {segment:?}: expected literal text, \"*\", \"**\" or \"{{name}}\""
-            ));
+        } else {
+            check_segment(segment, index == last)?;
         }
     }
+    if variables.len() > MAX_VARIABLES {
+        return Err(format!(
+            "{} variables: expected at most {MAX_VARIABLES}",
+            variables.len()
+        ));
+    }
     Ok(variables)
+}
+
+fn check_segment(segment: &str, is_last: bool) -> Result<(), String> {
+    match segment {
+        "*" => Ok(()),
+        "**" if is_last => Ok(()),
+        "**" => Err("\"**\" may stand only at the end of a path template".to_owned()),
+        "" if is_last => Ok(()),
+        "" => Err("a path template has no empty segment but the last".to_owned()),
+        _ if segment.bytes().all(|byte| is_pchar(byte) && byte != b'*') => Ok(()),
+        _ => Err(format!(
+            "segment {segment:?}: expected literal text, \"*\", \"**\" or \"{{name}}\""
+        )),
+    }
+}
+
+/// Whether a byte may be part of a path segment: RFC 3986 `pchar`, with the `%` of percent-encodings.
+pub fn is_pchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:@".contains(&byte)
 }
 
 fn check_variable(name: &str, earlier: &[&str]) -> Result<(), String> {

@@ -263,6 +263,9 @@ fn keys() {
     template("/users", "no_variable");
     template("/users/**/{id}", "invalid_path_template");
     template("/users/{id}/x{y}", "invalid_path_template");
+    template("/{a}/{b}/{c}/{d}/{e}/{f}", "invalid_path_template");
+    template("/users//{id}", "invalid_path_template");
+    template("/us ers/{id}", "invalid_path_template");
     template("/{id}/{id}", "invalid_path_template");
     bad(
         &format!("{path}/variable"),

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use weir_policy::matching::template_variables;
-
-/// The most variables that Envoy allows in a template.
-const MAX_VARIABLES: usize = 5;
+use weir_policy::matching::{is_pchar, template_variables};
 
 /// `/users/{id}/*/**`: `{name}` and `*` take one segment that is not empty, a last `**` takes the rest.
 ///
@@ -44,24 +41,13 @@ impl std::error::Error for TemplateError {}
 impl PathTemplate {
     /// Compiles `template`; refuses what Envoy would refuse.
     pub fn try_new(template: &str) -> Result<Self, TemplateError> {
-        let variables = template_variables(template).map_err(TemplateError)?;
-        if variables.len() > MAX_VARIABLES {
-            let found = variables.len();
-            return Err(TemplateError(format!(
-                "{found} variables: expected at most {MAX_VARIABLES}"
-            )));
-        }
+        template_variables(template).map_err(TemplateError)?;
         let mut texts: Vec<&str> = template.split('/').skip(1).collect();
         let rest = texts.last() == Some(&"**");
         if rest {
             texts.pop();
         }
-        let last = texts.len().saturating_sub(1);
-        let segments = texts
-            .iter()
-            .enumerate()
-            .map(|(index, text)| Segment::try_new(text, index == last && !rest))
-            .collect::<Result<_, _>>()?;
+        let segments = texts.into_iter().map(Segment::new).collect();
         Ok(Self { segments, rest })
     }
 
@@ -104,24 +90,13 @@ impl PathTemplate {
 }
 
 impl Segment {
-    fn try_new(text: &str, last: bool) -> Result<Self, TemplateError> {
-        if text == "*" {
-            return Ok(Self::Any);
+    /// A segment of a template that was checked.
+    fn new(text: &str) -> Self {
+        match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            Some(name) => Self::Variable(name.into()),
+            None if text == "*" => Self::Any,
+            None => Self::Literal(text.as_bytes().into()),
         }
-        if let Some(name) = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-            return Ok(Self::Variable(name.into()));
-        }
-        if text.is_empty() && !last {
-            return Err(TemplateError(
-                "an empty segment may stand only at the end of a path template".to_owned(),
-            ));
-        }
-        if !text.bytes().all(is_pchar) {
-            return Err(TemplateError(format!(
-                "segment {text:?}: expected letters, digits and -._~%!$&'()+,;=:@ only"
-            )));
-        }
-        Ok(Self::Literal(text.as_bytes().into()))
     }
 
     fn takes(&self, text: &[u8]) -> bool {
@@ -141,9 +116,4 @@ fn next_segment(path: &[u8]) -> (&[u8], Option<&[u8]>) {
         }
         None => (path, None),
     }
-}
-
-/// RFC 3986 appendix A; whether what follows `%` is an escape is not looked at.
-fn is_pchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:@".contains(&byte)
 }

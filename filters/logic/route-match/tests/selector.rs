@@ -158,12 +158,12 @@ fn an_error_names_the_field() {
     };
     let found = text(&bad(Vec::new(), Some(template.clone())));
     assert!(
-        found.starts_with("/rules/0/match/path/value: an empty segment"),
+        found.starts_with("/rules/0/match/path/value: a path template has no empty segment"),
         "{found}"
     );
     let found = text(&bad(vec![route("r", vec![path("/"), template])], None));
     assert!(
-        found.starts_with("/routes/0/match/1/path/value: an empty segment"),
+        found.starts_with("/routes/0/match/1/path/value: a path template has no empty segment"),
         "{found}"
     );
     let found = text(&slot(Vec::new(), vec![rule("d/a", Some("nowhere"), None)]));

@@ -45,7 +45,8 @@ pub enum KeySource {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PathSource {
-    /// `/users/{id}/**`: `{name}` and `*` take one segment, a last `**` takes the rest.
+    /// `/users/{id}/**`: `{name}` and `*` take one segment, a last `**` takes the rest. As in Envoy, the `/` before
+    /// `**` belongs to the template: `/users/{id}/**` takes `/users/1/` and `/users/1/orders`, not `/users/1`.
     pub template: String,
     /// Which of its variables is the key; may be left out when there is only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
