@@ -10,13 +10,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from load import Sample
+from load import BUSY, Sample
 from weirlib.output import attempt
 from weirlib.places import ROOT
 
 Rounds = dict[str, list[Sample]]
 AIM = 1.20
-BUSY = 0.05
 
 
 def spread(values: list[float], digits: int = 1) -> str:
@@ -37,9 +36,8 @@ def ratio(rounds: Rounds, name: str, to: str) -> float | None:
 
 
 def busy(rounds: Rounds) -> float:
-    """How long Envoy waited for its core, as a share of the time that it ran, over all rounds."""
-    every = [sample for samples in rounds.values() for sample in samples]
-    return sum(sample.waited_us for sample in every) / sum(sample.cpu_us for sample in every)
+    """How long Envoy waited for its core, as a share of the time that it ran: the mean of all rounds."""
+    return statistics.mean(sample.busy for samples in rounds.values() for sample in samples)
 
 
 def table(rounds: Rounds, titles: dict[str, str]) -> str:

@@ -25,11 +25,19 @@ const MAX_FORMER: usize = 16;
 /// How many kinds of nodes have their view kept.
 const MAX_VIEWS: usize = 10_000;
 
+/// What nodes of one kind get, made once for all of them.
+#[derive(Debug)]
+struct Known {
+    revision: Revision,
+    view: View,
+    former: Option<Vec<Arc<Snapshot>>>,
+}
+
 /// The newest edition, shared by all readers; readers never wait for a writer's work, only for its last assignment.
 #[derive(Debug)]
 pub(crate) struct World {
     current: RwLock<Arc<Edition>>,
-    views: Mutex<BTreeMap<NodeKind, (Revision, View)>>,
+    views: Mutex<BTreeMap<NodeKind, Known>>,
     modules: ModuleCatalog,
     changes: watch::Sender<u64>,
 }
@@ -86,31 +94,48 @@ impl World {
 
 impl SnapshotSource for World {
     fn view(&self, kind: &NodeKind) -> View {
-        let current = self.current();
-        let revision = current.state.revision();
-        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, known)) = views.get(kind).filter(|(at, _)| *at == revision) {
-            return known.clone();
-        }
-        let before = views.get(kind).map(|(_, view)| view);
-        let fresh = view(&current.state, &self.modules, kind, before);
-        if views.len() >= MAX_VIEWS {
-            views.clear();
-        }
-        views.insert(kind.clone(), (revision, fresh.clone()));
-        fresh
+        self.with_known(kind, |_, known| known.view.clone())
     }
 
     fn former(&self, kind: &NodeKind) -> Vec<Arc<Snapshot>> {
+        self.with_known(kind, |edition, known| {
+            let look = |state| snapshot(view(state, &self.modules, kind, Some(&known.view)));
+            let former = known
+                .former
+                .get_or_insert_with(|| edition.former.iter().filter_map(look).collect());
+            former.clone()
+        })
+    }
+}
+
+impl World {
+    /// What is known of a kind in the newest edition; made when it isn't known yet.
+    fn with_known<T>(&self, kind: &NodeKind, ask: impl FnOnce(&Edition, &mut Known) -> T) -> T {
         let current = self.current();
-        let views = current
-            .former
-            .iter()
-            .map(|state| view(state, &self.modules, kind, None));
-        let snapshot = |view| match view {
-            View::Assigned(snapshot) | View::Unassigned(snapshot) => Some(snapshot),
-            View::Gone => None,
+        let revision = current.state.revision();
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = match views.remove(kind) {
+            Some(known) if known.revision == revision => known,
+            older => {
+                let before = older.map(|known| known.view);
+                let view = view(&current.state, &self.modules, kind, before.as_ref());
+                Known {
+                    revision,
+                    view,
+                    former: None,
+                }
+            }
         };
-        views.filter_map(snapshot).collect()
+        if views.len() >= MAX_VIEWS {
+            views.clear();
+        }
+        ask(&current, views.entry(kind.clone()).or_insert(known))
+    }
+}
+
+fn snapshot(view: View) -> Option<Arc<Snapshot>> {
+    match view {
+        View::Assigned(snapshot) | View::Unassigned(snapshot) => Some(snapshot),
+        View::Gone => None,
     }
 }

@@ -1,8 +1,13 @@
 //! ADS: snapshots to proxies, ACK and NACK back.
 
-mod identity;
+mod node;
+mod options;
+mod registration;
 mod service;
 mod session;
 pub mod stream;
+mod wire;
 
-pub use service::{AdsService, Options};
+pub use options::Options;
+pub use registration::Clock;
+pub use service::AdsService;

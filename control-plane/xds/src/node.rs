@@ -11,9 +11,13 @@ use weir_core::node::{DEFAULT_MODULES_DIR, Node};
 /// # Errors
 /// `INVALID_ARGUMENT` when there is none, when it has no id, or when a field that matters has another type.
 pub(crate) fn read(node: Option<core::Node>) -> Result<Node, Status> {
-    let node = node.ok_or_else(|| invalid("node: missing in the first request of the stream; expected id and cluster"))?;
+    let node = node.ok_or_else(|| {
+        invalid("node: missing in the first request of the stream; expected id and cluster")
+    })?;
     if node.id.is_empty() {
-        return Err(invalid("node.id: empty; expected a name that is unique among all proxies"));
+        return Err(invalid(
+            "node.id: empty; expected a name that is unique among all proxies",
+        ));
     }
     Ok(Node {
         modules_dir: modules_dir(node.metadata.as_ref())?,
@@ -30,13 +34,17 @@ fn modules_dir(metadata: Option<&Struct>) -> Result<String, Status> {
     let Some(Kind::StructValue(weir)) = &weir.kind else {
         return Err(invalid("node.metadata.weir: expected an object"));
     };
-    weir.fields.get("modulesDir").map_or_else(|| Ok(DEFAULT_MODULES_DIR.to_owned()), path)
+    weir.fields
+        .get("modulesDir")
+        .map_or_else(|| Ok(DEFAULT_MODULES_DIR.to_owned()), path)
 }
 
 fn path(value: &Value) -> Result<String, Status> {
     match &value.kind {
         Some(Kind::StringValue(path)) if path.starts_with('/') => Ok(path.clone()),
-        _ => Err(invalid("node.metadata.weir.modulesDir: expected an absolute path")),
+        _ => Err(invalid(
+            "node.metadata.weir.modulesDir: expected an absolute path",
+        )),
     }
 }
 
@@ -45,7 +53,10 @@ fn version(said: core::node::UserAgentVersionType) -> String {
     match said {
         UserAgentVersion(version) => version,
         UserAgentBuildVersion(build) => build.version.map_or_else(String::new, |version| {
-            format!("{}.{}.{}", version.major_number, version.minor_number, version.patch)
+            format!(
+                "{}.{}.{}",
+                version.major_number, version.minor_number, version.patch
+            )
         }),
     }
 }
@@ -59,11 +70,15 @@ mod tests {
     use super::*;
 
     fn text(value: &str) -> Value {
-        Value { kind: Some(Kind::StringValue(value.to_owned())) }
+        Value {
+            kind: Some(Kind::StringValue(value.to_owned())),
+        }
     }
 
     fn object(key: &str, value: Value) -> Struct {
-        Struct { fields: [(key.to_owned(), value)].into() }
+        Struct {
+            fields: [(key.to_owned(), value)].into(),
+        }
     }
 
     fn with_metadata(metadata: Struct) -> Result<Node, Status> {
@@ -76,7 +91,12 @@ mod tests {
     }
 
     fn weir(value: Struct) -> Struct {
-        object("weir", Value { kind: Some(Kind::StructValue(value)) })
+        object(
+            "weir",
+            Value {
+                kind: Some(Kind::StructValue(value)),
+            },
+        )
     }
 
     #[test]
@@ -90,7 +110,10 @@ mod tests {
     #[test]
     fn wrong_metadata_are_named() {
         let relative = with_metadata(weir(object("modulesDir", text("modules")))).unwrap_err();
-        assert_eq!(relative.message(), "node.metadata.weir.modulesDir: expected an absolute path");
+        assert_eq!(
+            relative.message(),
+            "node.metadata.weir.modulesDir: expected an absolute path"
+        );
         let text = with_metadata(object("weir", text("x"))).unwrap_err();
         assert_eq!(text.message(), "node.metadata.weir: expected an object");
     }

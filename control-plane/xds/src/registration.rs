@@ -48,18 +48,36 @@ impl Registration {
         let now = (self.clock)();
         match record {
             Record::Assigned(assignment) => self.proxies.assigned(&self.id, self.stream, assignment),
-            Record::Sent { resource_type, version } => {
+            Record::Sent {
+                resource_type,
+                version,
+            } => {
                 tracing::debug!(service = resource_type.service(), version, "sent");
-                self.proxies.sent(&self.id, self.stream, resource_type, &version, now);
+                self.proxies
+                    .sent(&self.id, self.stream, resource_type, &version, now);
             }
-            Record::Acked { resource_type, version } => {
+            Record::Acked {
+                resource_type,
+                version,
+            } => {
                 tracing::debug!(service = resource_type.service(), version, "taken");
-                self.proxies.acked(&self.id, self.stream, resource_type, &version, now);
+                self.proxies
+                    .acked(&self.id, self.stream, resource_type, &version, now);
             }
-            Record::Nacked { resource_type, version, message, resources } => {
+            Record::Nacked {
+                resource_type,
+                version,
+                message,
+                resources,
+            } => {
                 let service = resource_type.service();
                 tracing::warn!(service, version, ?resources, message, "refused");
-                let nack = Nack { version, message, resources, at_ms: now };
+                let nack = Nack {
+                    version,
+                    message,
+                    resources,
+                    at_ms: now,
+                };
                 self.proxies.nacked(&self.id, self.stream, resource_type, nack);
             }
         }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::{
     AggregatedDiscoveryService, AggregatedDiscoveryServiceServer,
@@ -24,6 +25,9 @@ use crate::session;
 
 /// Responses that wait for a proxy to read them, per stream.
 const OUTBOX: usize = 16;
+
+/// How long connections have to close when the server does.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What all streams share.
 pub(crate) struct Shared {
@@ -59,7 +63,9 @@ impl AdsService {
             options,
             closing: watch::Sender::new(false),
         };
-        Self { shared: Arc::new(shared) }
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// For a tonic server of the caller's.
@@ -75,7 +81,8 @@ impl AdsService {
         self.shared.closing.send_replace(true);
     }
 
-    /// Serves until `shutdown` completes, then closes the streams and returns.
+    /// Serves until `shutdown` completes, then closes the streams, and returns when the connections are closed or have
+    /// had a second for it.
     ///
     /// # Errors
     /// When the listener breaks.
@@ -84,17 +91,27 @@ impl AdsService {
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), tonic::transport::Error> {
-        let closing = self.clone();
-        let options = self.shared.options.clone();
-        Server::builder()
+        let service = self.clone();
+        let mut closing = self.shared.closing.subscribe();
+        let options = &self.shared.options;
+        let mut server = Server::builder()
             .http2_keepalive_interval(Some(options.keepalive_interval))
-            .http2_keepalive_timeout(Some(options.keepalive_timeout))
+            .http2_keepalive_timeout(Some(options.keepalive_timeout));
+        let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let serving = server
             .add_service(self.into_server())
-            .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async move {
+            .serve_with_incoming_shutdown(connections, async move {
                 shutdown.await;
-                closing.close();
-            })
-            .await
+                service.close();
+            });
+        let overdue = async {
+            let _ = closing.wait_for(|closing| *closing).await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            served = serving => served,
+            () = overdue => Ok(()),
+        }
     }
 }
 

@@ -34,7 +34,9 @@ struct Session {
 
 /// Serves a stream to its end.
 pub(crate) async fn run(shared: Arc<Shared>, mut inbound: Streaming<DiscoveryRequest>, outbox: Outbox) {
-    let Some(first) = next(&mut inbound).await else { return };
+    let Some(first) = next(&mut inbound).await else {
+        return;
+    };
     let node = match node::read(first.node.clone()) {
         Ok(node) => node,
         Err(status) => {
@@ -48,11 +50,12 @@ pub(crate) async fn run(shared: Arc<Shared>, mut inbound: Streaming<DiscoveryReq
     changes.mark_unchanged();
     let kind = node.kind();
     let view = shared.source.view(&kind);
+    let former = shared.source.former(&kind);
     let registration = Registration::new(shared.proxies.clone(), shared.clock, &node, assignment(&view));
     let span = tracing::info_span!("ads", node = ?node.id, stream = registration.stream());
     let linger = u64::try_from(shared.options.linger.as_millis()).unwrap_or(u64::MAX);
     let session = Session {
-        state: StreamState::new(linger, view),
+        state: StreamState::new(linger, view, former),
         started: Instant::now(),
         shared,
         kind,
@@ -90,7 +93,7 @@ impl Session {
                 () = changed(&mut changes) => self.look().await,
                 () = at(deadline) => self.tick().await,
                 () = self.outbox.closed() => Err(Ended),
-                _ = closing.wait_for(|closing| *closing) => self.close().await,
+                () = closed(&mut closing) => self.close(),
             };
         }
         tracing::info!("disconnected");
@@ -136,7 +139,7 @@ impl Session {
                 Output::Record(record) => self.registration.record(record),
                 Output::Respond(response) => tokio::select! {
                     sent = self.outbox.send(Ok(wire::response(response))) => sent.map_err(|_| Ended)?,
-                    _ = closing.wait_for(|closing| *closing) => return self.close().await,
+                    () = closed(&mut closing) => return self.close(),
                 },
             }
         }
@@ -144,9 +147,11 @@ impl Session {
     }
 
     /// Tells the proxy to come back, to this server or another.
-    async fn close(&self) -> Result<(), Ended> {
+    fn close(&self) -> Result<(), Ended> {
         // When there is no room the proxy sees the end of the connection instead.
-        let _ = self.outbox.try_send(Err(Status::unavailable("the control plane is shutting down")));
+        let _ = self
+            .outbox
+            .try_send(Err(Status::unavailable("the control plane is shutting down")));
         Err(Ended)
     }
 }
@@ -154,6 +159,13 @@ impl Session {
 /// Never, once the source has no one left to speak of changes.
 async fn changed(changes: &mut watch::Receiver<u64>) {
     if changes.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// When the server is closing.
+async fn closed(closing: &mut watch::Receiver<bool>) {
+    if closing.wait_for(|closing| *closing).await.is_err() {
         std::future::pending::<()>().await;
     }
 }

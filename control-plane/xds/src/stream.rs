@@ -286,9 +286,10 @@ impl StreamState {
             .filter(|cluster| !self.is_in_use(cluster))
             .collect();
         self.leaving.retain(|cluster, _| idle.contains(cluster));
+        let clusters = &self.ledgers.cluster;
         for cluster in idle {
-            let taken = self.ledgers.cluster.taken.contains_key(&cluster);
-            let at = now.saturating_add(if taken { self.linger } else { 0 });
+            let may_be_there = !clusters.known || clusters.taken.contains_key(&cluster);
+            let at = now.saturating_add(if may_be_there { self.linger } else { 0 });
             self.leaving.entry(cluster).or_insert(at);
         }
         let due = self.leaving.extract_if(.., |_, at| *at <= now);
@@ -313,6 +314,7 @@ impl StreamState {
             return;
         }
         let target = self.target.clone();
+        self.keeps_clusters = true;
         for snapshot in former {
             for resource_type in [ResourceType::Cluster, ResourceType::Endpoint] {
                 let ledger = self.ledgers.of_mut(resource_type);

@@ -137,7 +137,7 @@ fn is_free(world: &World, resource: &Resource) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever happened before, a proxy that takes all gets to the target, and the records say so.
     #[test]

@@ -44,14 +44,14 @@ impl Ledger {
         } else {
             0
         };
-        for batch in batches.into_iter().skip(superseded) {
-            self.take(&batch.resources);
-            version = batch.version;
-        }
         if self.is_full_set() {
             self.known = true;
             self.doubtful.clear();
             self.stand_ins.clear();
+        }
+        for batch in batches.into_iter().skip(superseded) {
+            self.take(&batch.resources);
+            version = batch.version;
         }
         let unanswered = self.in_flight.iter().any(|batch| batch.version == version);
         if self.refused.is_empty() && !unanswered {
@@ -59,7 +59,7 @@ impl Ledger {
         }
     }
 
-    /// These are in force.
+    /// These are in force, those that are about to be removed as well.
     fn take(&mut self, resources: &[Arc<Resource>]) {
         for resource in resources {
             let name = &resource.name;
@@ -69,7 +69,7 @@ impl Ledger {
             self.doubtful.retain(|doubtful| doubtful.name != *name);
             if self.told.contains_key(name) {
                 self.take_told(resource);
-            } else if !self.is_full_set() && self.selects(name) {
+            } else if self.selects(name) {
                 self.doubtful.push(resource.clone());
             }
         }
@@ -156,9 +156,9 @@ impl Ledger {
         let (named, rest) = split(&batch.resources, blame);
         if blame.rest_applied {
             self.hold(&named, true, complaint);
-            self.take(&rest);
             self.doubtful
                 .retain(|doubtful| blame.names.contains(&doubtful.name));
+            self.take(&rest);
             self.known = true;
         } else if self.known {
             self.refuse_whole_set(&named, &rest, complaint);

@@ -190,19 +190,13 @@ impl Ledger {
 
     /// The proxy may have these from before this stream.
     pub(super) fn recall(&mut self, former: &Resources, target: &Resources) {
+        let known = if self.is_full_set() {
+            &mut self.told
+        } else {
+            &mut self.former
+        };
         for (name, resource) in former.iter().filter(|(name, _)| !target.contains_key(*name)) {
-            if self.is_full_set() {
-                self.told
-                    .entry(name.clone())
-                    .or_insert_with(|| Arc::clone(resource));
-                self.taken
-                    .entry(name.clone())
-                    .or_insert_with(|| Arc::clone(resource));
-            } else {
-                self.former
-                    .entry(name.clone())
-                    .or_insert_with(|| Arc::clone(resource));
-            }
+            known.entry(name.clone()).or_insert_with(|| Arc::clone(resource));
         }
     }
 

@@ -121,6 +121,8 @@ pub(crate) struct World {
     to_envoy: VecDeque<InFlight>,
     to_server: VecDeque<Sent>,
     pub(crate) target: Arc<Snapshot>,
+    /// The targets before, oldest first.
+    targets: Vec<Arc<Snapshot>>,
     now: u64,
     /// Clusters that Envoy has said to have and that were not removed since.
     confirmed: BTreeSet<String>,
@@ -154,6 +156,7 @@ impl World {
             to_envoy: VecDeque::new(),
             to_server: VecDeque::new(),
             target,
+            targets: Vec::new(),
             now: 0,
             confirmed: BTreeSet::new(),
             cluster_sets: BTreeMap::new(),
@@ -191,7 +194,8 @@ impl World {
     }
 
     pub(crate) fn change(&mut self, target: Snapshot) {
-        self.target = Arc::new(target);
+        self.targets
+            .push(std::mem::replace(&mut self.target, Arc::new(target)));
         let out = self.state.view(View::Assigned(self.target.clone()), self.now);
         self.collect(out);
     }
@@ -212,7 +216,8 @@ impl World {
             .filter(|&resource_type| self.envoy.version(resource_type).is_empty())
             .collect();
         self.aligned = false;
-        self.state = StreamState::new(LINGER, View::Assigned(self.target.clone()), Vec::new());
+        let former = self.targets.iter().rev().cloned().collect();
+        self.state = StreamState::new(LINGER, View::Assigned(self.target.clone()), former);
         self.connect();
     }
 
@@ -230,9 +235,6 @@ impl World {
         };
         if sent.request.resource_type == ResourceType::Cluster {
             self.confirm(&sent);
-        }
-        if std::env::var("TRACE").is_ok() {
-            eprintln!("-> server {:?}", sent.request);
         }
         let out = self.state.request(&sent.request, self.now);
         self.collect(out);
@@ -253,14 +255,6 @@ impl World {
         };
         let (effect, sent) = self.envoy.receive(&in_flight.response);
         self.check_effect(&in_flight, &effect, &sent);
-        if std::env::var("TRACE").is_ok() {
-            eprintln!(
-                "   envoy got {} removed {:?} applied {:?}",
-                in_flight.response.nonce,
-                effect.removed,
-                effect.applied.len()
-            );
-        }
         self.to_server.extend(sent);
     }
 
@@ -349,20 +343,6 @@ impl World {
             .count();
         assert!(responses <= MOST_RESPONSES, "{responses} responses to one input");
         for output in out {
-            if std::env::var("TRACE").is_ok() {
-                match &output {
-                    Output::Respond(r) => eprintln!(
-                        "<- {} {:?} {:?}",
-                        r.nonce,
-                        r.resource_type,
-                        r.resources
-                            .iter()
-                            .map(|r| (r.name.clone(), r.version, &r.clusters))
-                            .collect::<Vec<_>>()
-                    ),
-                    Output::Record(r) => eprintln!("   {r:?}"),
-                }
-            }
             match output {
                 Output::Respond(response) => self.send(response),
                 Output::Record(record) => self.record(record),

@@ -224,7 +224,7 @@ fn an_error_names_the_field() {
         (
             "/keySources/2/path/template",
             json!("/users//{id}"),
-            "/keySources/2/path/template: an empty segment",
+            "/keySources/2/path/template: a path template has no empty segment",
         ),
         (
             "/keySources/2/path/template",
