@@ -35,14 +35,20 @@ impl Traffic {
         .await;
     }
 
-    /// Ends it: how many were sent, and what went wrong.
-    pub(crate) async fn stop(self) -> (u64, Vec<String>) {
+    /// Ends it. Panics when a request failed.
+    pub(crate) async fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         let mut failures = Vec::new();
         for task in self.tasks {
             failures.extend(task.await.unwrap());
         }
-        (self.sent.load(Ordering::Relaxed), failures)
+        let sent = self.sent.load(Ordering::Relaxed);
+        assert!(
+            failures.is_empty(),
+            "{} of {sent} failed: {:?}",
+            failures.len(),
+            failures.first()
+        );
     }
 }
 
