@@ -65,6 +65,8 @@ pub struct ProxyStatus {
     pub connected: bool,
     /// When the stream was opened or closed, Unix ms.
     pub since_ms: u64,
+    /// The revision whose whole view it has taken last; 0: none yet on this stream.
+    pub revision: u64,
     /// By service: `CDS`, `EDS`, …
     pub types: BTreeMap<&'static str, TypeStatus>,
 }
@@ -112,6 +114,13 @@ impl Proxies {
     pub fn assigned(&self, id: &str, stream: StreamId, assignment: Assignment) {
         if let Some(status) = self.lock().current(id, stream) {
             status.assignment = assignment;
+        }
+    }
+
+    /// It has taken all that it gets at this revision.
+    pub fn settled(&self, id: &str, stream: StreamId, revision: u64) {
+        if let Some(status) = self.lock().current(id, stream) {
+            status.revision = revision;
         }
     }
 

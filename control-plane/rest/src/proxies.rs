@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use weir_core::event::Revision;
 use weir_core::proxy::ProxyStatus;
 
 use crate::app::App;
@@ -11,14 +12,16 @@ use crate::path::Part;
 use crate::problem::{NOT_FOUND, ProblemDetails};
 use crate::query::NoQuery;
 
-/// `{"items": […]}`
+/// `{"revision": N, "items": […]}`
 #[derive(Serialize)]
 pub(crate) struct ProxyList {
+    revision: Revision,
     items: Vec<ProxyStatus>,
 }
 
 pub(crate) async fn list<C: Control>(State(app): State<App<C>>, _: NoQuery) -> Json<ProxyList> {
     Json(ProxyList {
+        revision: app.control.revision(),
         items: app.control.proxies(),
     })
 }

@@ -29,6 +29,7 @@ impl Registration {
             assignment,
             connected: true,
             since_ms: clock(),
+            revision: 0,
             types: BTreeMap::new(),
         });
         Self {
@@ -41,6 +42,11 @@ impl Registration {
 
     pub(crate) const fn stream(&self) -> StreamId {
         self.stream
+    }
+
+    /// The proxy has taken all that it gets at this revision.
+    pub(crate) fn settled(&self, revision: u64) {
+        self.proxies.settled(&self.id, self.stream, revision);
     }
 
     /// Writes down what happened.

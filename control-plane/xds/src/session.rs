@@ -30,6 +30,8 @@ struct Session {
     registration: Registration,
     outbox: Outbox,
     started: Instant,
+    /// What the source said of itself before the newest view was taken from it.
+    revision: u64,
 }
 
 /// Serves a stream to its end.
@@ -47,7 +49,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut inbound: Streaming<DiscoveryReq
         }
     };
     let mut changes = shared.changes.clone();
-    changes.mark_unchanged();
+    let revision = *changes.borrow_and_update();
     let kind = node.kind();
     let view = shared.source.view(&kind);
     let former = shared.source.former(&kind);
@@ -61,6 +63,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut inbound: Streaming<DiscoveryReq
         kind,
         registration,
         outbox,
+        revision,
     };
     session.serve(first, inbound, changes).instrument(span).await;
 }
@@ -90,7 +93,7 @@ impl Session {
                     Some(request) => self.request(request).await,
                     None => Err(Ended),
                 },
-                () = changed(&mut changes) => self.look().await,
+                revision = changed(&mut changes) => self.look(revision).await,
                 () = at(deadline) => self.tick().await,
                 () = self.outbox.closed() => Err(Ended),
                 () = closed(&mut closing) => self.close(),
@@ -119,7 +122,8 @@ impl Session {
         self.deliver(out).await
     }
 
-    async fn look(&mut self) -> Result<(), Ended> {
+    async fn look(&mut self, revision: u64) -> Result<(), Ended> {
+        self.revision = revision;
         let view = self.shared.source.view(&self.kind);
         let now = self.now();
         let out = self.state.view(view, now);
@@ -143,6 +147,9 @@ impl Session {
                 },
             }
         }
+        if self.state.is_settled() {
+            self.registration.settled(self.revision);
+        }
         Ok(())
     }
 
@@ -157,10 +164,11 @@ impl Session {
 }
 
 /// Never, once the source has no one left to speak of changes.
-async fn changed(changes: &mut watch::Receiver<u64>) {
+async fn changed(changes: &mut watch::Receiver<u64>) -> u64 {
     if changes.changed().await.is_err() {
         std::future::pending::<()>().await;
     }
+    *changes.borrow_and_update()
 }
 
 /// When the server is closing.

@@ -164,6 +164,15 @@ impl StreamState {
             .min()
     }
 
+    /// Whether the proxy has taken all that the target has for it. Clusters that only wait for their end don't count.
+    pub fn is_settled(&self) -> bool {
+        let has_all = |resource_type: &ResourceType| {
+            let ledger = self.ledgers.of(*resource_type);
+            ledger.in_flight.is_empty() && ledger.refused.is_empty() && !ledger.waiting && !ledger.resync
+        };
+        !self.is_gone() && self.dirty.is_empty() && ResourceType::ALL.iter().all(has_all)
+    }
+
     fn is_gone(&self) -> bool {
         self.assignment == Assignment::GatewayGone
     }

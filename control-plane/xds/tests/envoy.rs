@@ -17,11 +17,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use weir_core::proxy::Nack;
 use weir_core::snapshot::ResourceType::{Cluster, Endpoint, Listener};
 use weir_core::snapshot::{Resource, Snapshot, View, version_info};
 
 use envoy::{Envoy, backend, get};
-use resources::{cluster, cluster_with_bad_ring, cluster_with_bad_timeout, endpoints, listener};
+use resources::{
+    cluster, cluster_with_bad_ring, cluster_with_bad_timeout, cluster_without_source, endpoints, listener,
+};
 use server::{Ads, has_taken, of};
 
 /// A listener that routes to `target`, and clusters that all have the same endpoint.
@@ -39,76 +42,116 @@ fn shop(timeout: u64) -> Resource {
     cluster("shop", Duration::from_secs(timeout))
 }
 
-/// Sets the snapshot and waits until Envoy has all of its clusters and listeners.
-async fn settle(ads: &Ads, snapshot: Arc<Snapshot>) {
-    ads.set(View::Assigned(snapshot.clone()));
-    for resource_type in [Cluster, Listener] {
-        let version = version_info(snapshot.of(resource_type).values());
-        ads.status("has taken the snapshot", |s| {
-            has_taken(s, resource_type, &version)
-        })
-        .await;
+/// Clusters of `snapshot`, and one that is new.
+fn with_new(bad: Resource) -> Vec<Resource> {
+    vec![shop(9), bad, cluster("new", Duration::from_secs(1))]
+}
+
+struct Stack {
+    ads: Ads,
+    envoy: Envoy,
+    backend: SocketAddr,
+}
+
+impl Stack {
+    /// Envoy serves the shop.
+    async fn start() -> Self {
+        let backend = backend("hello").await;
+        let ads = Ads::start(View::Gone).await;
+        let envoy = Envoy::start(ads.address);
+        let stack = Self { ads, envoy, backend };
+        stack.settle("shop", vec![shop(1)]).await;
+        stack.serves().await;
+        stack
+    }
+
+    fn set(&self, target: &str, clusters: Vec<Resource>) -> Arc<Snapshot> {
+        let snapshot = snapshot(target, clusters, self.backend);
+        self.ads.set(View::Assigned(snapshot.clone()));
+        snapshot
+    }
+
+    /// Waits until Envoy has these clusters, the listener, and nothing to complain of.
+    async fn settle(&self, target: &str, clusters: Vec<Resource>) {
+        let snapshot = self.set(target, clusters);
+        for resource_type in [Cluster, Listener] {
+            let version = version_info(snapshot.of(resource_type).values());
+            let settled =
+                |s: &_| has_taken(s, resource_type, &version) && of(s, resource_type).nack.is_none();
+            self.ads.status("has taken the snapshot", settled).await;
+        }
+    }
+
+    async fn routes_to(&self, target: &str) {
+        let version = version_info(&[Arc::new(listener("http", target))]);
+        self.ads
+            .status("has taken the route", |s| has_taken(s, Listener, &version))
+            .await;
+        self.serves().await;
+    }
+
+    async fn refuses(&self, name: &str) -> Nack {
+        let refuses = |s: &_| of(s, Cluster).nack.is_some_and(|nack| nack.resources == [name]);
+        of(&self.ads.status("refuses the cluster", refuses).await, Cluster)
+            .nack
+            .unwrap()
+    }
+
+    async fn serves(&self) {
+        assert_eq!(
+            get(self.envoy.listener().await, "/").await,
+            Some((200, "hello".to_owned()))
+        );
+    }
+}
+
+/// A cluster that changes warms up with endpoints that Envoy doesn't ask for by a new name; without them it would never
+/// answer, since the cluster waits for ever.
+#[tokio::test]
+async fn a_changed_cluster_gets_its_endpoints() {
+    let stack = Stack::start().await;
+    for timeout in 2..6 {
+        stack.settle("shop", vec![shop(timeout)]).await;
+        stack.serves().await;
     }
 }
 
 #[tokio::test]
-async fn envoy_follows() {
-    let address = backend("hello").await;
-    let ads = Ads::start(View::Gone).await;
-    let proxy = Envoy::start(ads.address);
-    settle(&ads, snapshot("shop", vec![shop(1)], address)).await;
-    let hello = Some((200, "hello".to_owned()));
-    let http = proxy.listener().await;
-    assert_eq!(get(http, "/").await, hello);
+async fn what_comes_with_a_refused_cluster_is_in_force() {
+    let stack = Stack::start().await;
+    stack.set("new", with_new(cluster_without_source("bad")));
+    let nack = stack.refuses("bad").await;
+    assert!(
+        nack.message.starts_with("Error adding/updating cluster(s) bad: "),
+        "{nack:?}"
+    );
+    stack.routes_to("new").await;
+    stack.settle("shop", vec![shop(2)]).await;
+    stack.serves().await;
+}
 
-    // A cluster that changes warms up with endpoints that were not asked for by a new name; without them Envoy would
-    // never answer.
-    for timeout in 2..5 {
-        settle(&ads, snapshot("shop", vec![shop(timeout)], address)).await;
-        assert_eq!(get(http, "/").await, hello);
-    }
+#[tokio::test]
+async fn a_refused_set_goes_out_again_without_the_guilty() {
+    let stack = Stack::start().await;
+    stack.set("new", with_new(cluster_with_bad_timeout("bad")));
+    let nack = stack.refuses("bad").await;
+    assert!(
+        nack.message.contains("Proto constraint validation failed"),
+        "{nack:?}"
+    );
+    stack.routes_to("new").await;
+    stack.settle("shop", vec![shop(2)]).await;
+    stack.serves().await;
+}
 
-    // A cluster that Envoy refuses alone: what came with it is in force, and can be routed to.
-    let clusters = vec![
-        shop(5),
-        cluster_with_bad_ring("bad"),
-        cluster("new", Duration::from_secs(1)),
-    ];
-    ads.set(View::Assigned(snapshot("new", clusters, address)));
-    let status = ads
-        .status("refused a cluster", |s| of(s, Cluster).nack.is_some())
+/// Envoy keeps silent, and serves on; its complaint comes with the answer to the set that has no fault any more.
+#[tokio::test]
+async fn a_late_complaint_is_got_over() {
+    let stack = Stack::start().await;
+    stack.set("new", with_new(cluster_with_bad_ring("bad")));
+    stack.serves().await;
+    stack
+        .settle("new", with_new(cluster("bad", Duration::from_secs(1))))
         .await;
-    let nack = of(&status, Cluster).nack.unwrap();
-    assert_eq!(nack.resources, ["bad"], "{nack:?}");
-    assert!(nack.message.contains("ring"), "{nack:?}");
-    let routed = version_info(&[Arc::new(listener("http", "new"))]);
-    ads.status("routes to the new cluster", |s| has_taken(s, Listener, &routed))
-        .await;
-    assert_eq!(get(proxy.listener().await, "/").await, hello);
-
-    // One that makes Envoy refuse the whole set: the rest arrives all the same.
-    let clusters = vec![
-        shop(6),
-        cluster_with_bad_timeout("worse"),
-        cluster("other", Duration::from_secs(1)),
-    ];
-    ads.set(View::Assigned(snapshot("other", clusters, address)));
-    let worse = |status: &_| {
-        of(status, Cluster)
-            .nack
-            .is_some_and(|nack| nack.resources == ["worse"])
-    };
-    ads.status("refused another cluster", worse).await;
-    let routed = version_info(&[Arc::new(listener("http", "other"))]);
-    ads.status("routes to the other cluster", |s| has_taken(s, Listener, &routed))
-        .await;
-    assert_eq!(get(proxy.listener().await, "/").await, hello);
-
-    // Good again: nothing is refused any more. What went is gone once it has lingered.
-    settle(&ads, snapshot("shop", vec![shop(7)], address)).await;
-    let status = ads
-        .status("refuses nothing", |s| of(s, Cluster).nack.is_none())
-        .await;
-    assert_eq!(of(&status, Endpoint).nack, None);
-    assert_eq!(get(proxy.listener().await, "/").await, hello);
+    stack.serves().await;
 }

@@ -19,9 +19,13 @@ pub(super) const HEAD: [&str; 9] = [
     "ECDS",
 ];
 
+/// The assignment of proxies that keep what they have.
+const GATEWAY_GONE: &str = "gateway_gone";
+
 /// Every proxy (`GET /v1/proxies`).
 #[derive(Debug, Deserialize)]
 pub(super) struct Fleet {
+    revision: u64,
     pub(super) items: Vec<Proxy>,
 }
 
@@ -32,6 +36,8 @@ pub(super) struct Proxy {
     cluster: String,
     assignment: String,
     connected: bool,
+    /// The revision whose whole view it has taken last.
+    revision: u64,
     #[serde(default)]
     types: BTreeMap<String, Service>,
     #[serde(flatten)]
@@ -59,10 +65,12 @@ struct Nack {
 }
 
 impl Fleet {
-    /// Whether every proxy is connected and has taken all that was sent.
+    /// Whether every proxy is connected and has taken all of the newest revision. Nothing more is sent to proxies whose
+    /// Gateway is gone.
     pub(super) fn is_in_sync(&self) -> bool {
-        let in_sync =
-            |proxy: &Proxy| proxy.connected && proxy.types.values().all(|service| service.state() == "ok");
+        let in_sync = |proxy: &Proxy| {
+            proxy.connected && (proxy.revision >= self.revision || proxy.assignment == GATEWAY_GONE)
+        };
         self.items.iter().all(in_sync)
     }
 

@@ -5,10 +5,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::harness::{Reply, Run, Server, json, weir};
 use serde_json::{Value, json};
 
-/// As `weir_core::proxy::ProxyStatus` writes it.
+/// The fleet's newest revision.
+const NEWEST: u64 = 9;
+
+/// A proxy that has taken everything, but for what `types` says.
 fn proxy(id: &str, connected: bool, types: &Value) -> Value {
+    proxy_at(NEWEST, id, connected, types)
+}
+
+/// As `weir_core::proxy::ProxyStatus` writes it.
+fn proxy_at(revision: u64, id: &str, connected: bool, types: &Value) -> Value {
     json!({"id": id, "cluster": "default/edge", "version": "1.40.0", "assignment": "assigned",
-        "connected": connected, "sinceMs": 1, "types": types})
+        "connected": connected, "sinceMs": 1, "revision": revision, "types": types})
 }
 
 fn service(sent: &str, acked: Option<&str>) -> Value {
@@ -24,7 +32,7 @@ fn refusal() -> Value {
 
 fn fleet(line: &str, proxies: &[Value]) -> Reply {
     match line {
-        "GET /v1/proxies" => json(200, &json!({ "items": proxies })),
+        "GET /v1/proxies" => json(200, &json!({ "revision": NEWEST, "items": proxies })),
         _ => json(
             200,
             &json!({"revision": 9, "items": [{"kind": "Gateway"}, {"kind": "Backend"}, {"kind": "Backend"}]}),
@@ -85,7 +93,9 @@ async fn wait_ends_when_every_proxy_has_answered() {
         let types = |acked| json!({"CDS": service("v2", Some(acked))});
         match look {
             0 => fleet(line, &[]),
-            1 => fleet(line, &[proxy("edge-1", true, &types("v1"))]),
+            1 => fleet(line, &[proxy_at(8, "edge-1", true, &types("v1"))]),
+            // Nothing is unanswered, but what is newest has not been sent yet.
+            2 => fleet(line, &[proxy_at(8, "edge-1", true, &types("v2"))]),
             _ => fleet(line, &[proxy("edge-1", true, &types("v2"))]),
         }
     })
@@ -98,13 +108,20 @@ async fn wait_ends_when_every_proxy_has_answered() {
             .iter()
             .filter(|(line, _)| line == "GET /v1/proxies")
             .count(),
-        3
+        4
     );
 }
 
 #[tokio::test]
 async fn wait_gives_up_in_time() {
-    let pending = || vec![proxy("edge-1", true, &json!({"CDS": service("v2", Some("v1"))}))];
+    let pending = || {
+        vec![proxy_at(
+            8,
+            "edge-1",
+            true,
+            &json!({"CDS": service("v2", Some("v1"))}),
+        )]
+    };
     let run = status(pending(), &["--wait", "--timeout", "150ms"]).await;
     assert!(
         run.code == 1 && run.err.contains("not every proxy has answered in time"),

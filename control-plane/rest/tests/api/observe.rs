@@ -18,6 +18,7 @@ fn proxy(id: &str, assignment: Assignment) -> ProxyStatus {
         assignment,
         connected: true,
         since_ms: 1,
+        revision: 7,
         types: BTreeMap::new(),
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
+use crate::support::documents::shard_map;
 use crate::support::loopback::address;
 use crate::support::process::{run, stderr, stdout, weir};
 use crate::support::stack::{Stack, serve};
@@ -127,4 +128,19 @@ fn an_absent_control_plane_is_an_exit_code_of_its_own() {
     let mut command = weir();
     command.args(["status", "--server", &format!("http://{}:8600", address())]);
     assert_refused(&run(command), 4, &["weir serve"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_waits_until_every_proxy_has_taken_everything() {
+    let stack = Stack::sharded().await;
+    let _proxy = stack.proxy("one", 1).await;
+    for shards in [&["a"][..], &["b", "d"], &["a", "b", "c", "d"]] {
+        stack.apply(vec![shard_map(shards)]).await;
+        let waited = stack.weir(&["status", "--wait", "--proxies", "1", "-o", "json"]);
+        assert_eq!(waited.status.code(), Some(0), "{waited:?}");
+        let status: serde_json::Value = serde_json::from_slice(&waited.stdout).unwrap();
+        assert_eq!(status["proxies"][0]["revision"], status["revision"]);
+        let slot = &status["proxies"][0]["types"]["ECDS"];
+        assert_eq!(slot["sentVersion"], slot["ackedVersion"]);
+    }
 }

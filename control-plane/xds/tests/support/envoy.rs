@@ -62,7 +62,7 @@ impl Envoy {
                 "1",
                 "--use-dynamic-base-id",
                 "--log-level",
-                "info",
+                "debug",
                 "--config-path",
             ])
             .arg(&config)

@@ -80,7 +80,18 @@ pub(crate) fn cluster(name: &str, connect_timeout: Duration) -> Resource {
     resource(name, &[], &eds_cluster(name, ProtoDuration { seconds, nanos: 0 }))
 }
 
-/// Envoy refuses the cluster alone: its ring would be larger than it may be.
+/// Envoy refuses the cluster alone: it doesn't know where the endpoints come from.
+pub(crate) fn cluster_without_source(name: &str) -> Resource {
+    let timeout = ProtoDuration { seconds: 1, nanos: 0 };
+    let cluster = cluster::Cluster {
+        eds_cluster_config: None,
+        ..eds_cluster(name, timeout)
+    };
+    resource(name, &[], &cluster)
+}
+
+/// Envoy refuses the cluster alone, but counts it among those that warm up (1.40), so that it holds its answers to CDS
+/// back until the cluster goes.
 pub(crate) fn cluster_with_bad_ring(name: &str) -> Resource {
     use cluster::cluster::{LbConfig, LbPolicy, RingHashLbConfig};
     let ring = RingHashLbConfig {
@@ -88,10 +99,11 @@ pub(crate) fn cluster_with_bad_ring(name: &str) -> Resource {
         maximum_ring_size: Some(UInt64Value { value: 4 }),
         ..RingHashLbConfig::default()
     };
+    let timeout = ProtoDuration { seconds: 1, nanos: 0 };
     let cluster = cluster::Cluster {
         lb_policy: LbPolicy::RingHash.into(),
         lb_config: Some(LbConfig::RingHashLbConfig(ring)),
-        ..eds_cluster(name, ProtoDuration { seconds: 1, nanos: 0 })
+        ..eds_cluster(name, timeout)
     };
     resource(name, &[], &cluster)
 }
