@@ -89,11 +89,22 @@ fn check_target(after: &State, namespace: &Name, target: &TargetRef, problems: &
         return problems.note_at("name", "unknown_target", detail);
     };
     if let Some(section) = &target.section_name
-        && !gateway.routes.iter().any(|route| &route.name == section)
+        && !has_sharded_route(gateway, section)
     {
-        let detail = format!("Gateway \"{}\" has no route \"{section}\"", target.name);
+        let detail = format!(
+            "Gateway \"{}\" has no route \"{section}\" without a backend",
+            target.name
+        );
         problems.note_at("sectionName", "unknown_target", detail);
     }
+}
+
+/// Only routes without a Backend of their own can be a policy's target so far.
+fn has_sharded_route(gateway: &GatewaySpec, section: &Name) -> bool {
+    gateway
+        .routes
+        .iter()
+        .any(|route| &route.name == section && route.backend.is_none())
 }
 
 fn check_shards(after: &State, namespace: &Name, map: &ShardMapSpec, problems: &mut Problems) {
@@ -140,7 +151,7 @@ fn check_gateway(
                 .filter(|target| target.name == document.metadata.name)
             {
                 if let Some(section) = &target.section_name
-                    && !gateway.routes.iter().any(|route| &route.name == section)
+                    && !has_sharded_route(gateway, section)
                 {
                     problems.note(
                         "route_in_use",

@@ -10,9 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use weir_policy::compiled::{CompiledRoute, ConfigError, FORMAT, Rule, SlotConfig};
+use weir_policy::document::gateway::Route;
 use weir_policy::document::target_ref::TargetRef;
 use weir_policy::document::{Document, Identity, Kind};
 use weir_policy::matching::RequestMatch;
+use weir_policy::name::Name;
 
 use crate::event::Revision;
 use crate::node::GatewayRef;
@@ -38,6 +40,8 @@ trait SlotFilter {
     fn resolve(identity: &Identity, spec: &Self::Spec) -> Self::Policy;
     /// The clusters that the policy sends requests to.
     fn clusters(policy: &Self::Policy) -> Vec<String>;
+    /// Whether policies are for requests that take this route.
+    fn applies_to(route: &Route) -> bool;
     /// The filter's own check of its configuration.
     fn verify(json: &[u8]) -> Result<(), ConfigError>;
 }
@@ -121,8 +125,8 @@ fn compile_one<F: SlotFilter>(state: &State, gateway: &GatewayRef) -> CompiledSl
         format: FORMAT,
         slot: slot_name(gateway, F::FILTER),
         generation: generation(state, gateway),
-        routes: routes(state, gateway),
-        rules: candidates.iter().map(rule).collect(),
+        routes: routes(gateway_routes(state, gateway)),
+        rules: rules::<F>(&candidates, gateway_routes(state, gateway)),
         policies,
     };
     CompiledSlot {
@@ -211,23 +215,46 @@ fn policies<F: SlotFilter>(state: &State, candidates: &[Candidate]) -> BTreeMap<
         .collect()
 }
 
-fn rule(candidate: &Candidate) -> Rule {
+/// The rules of all candidates, in their order. A policy for the whole Gateway needs no route in its rule, unless there
+/// are routes that it isn't for.
+fn rules<F: SlotFilter>(candidates: &[Candidate], routes: &[Route]) -> Vec<Rule> {
+    let applicable: Vec<&Name> = routes
+        .iter()
+        .filter(|route| F::applies_to(route))
+        .map(|route| &route.name)
+        .collect();
+    let on_routes = |candidate: &Candidate| -> Vec<Rule> {
+        match candidate.level.section() {
+            Some(section) if applicable.contains(&section) => vec![rule(candidate, Some(section))],
+            Some(_) => Vec::new(),
+            None if applicable.len() == routes.len() => vec![rule(candidate, None)],
+            None => applicable
+                .iter()
+                .map(|route| rule(candidate, Some(route)))
+                .collect(),
+        }
+    };
+    candidates.iter().flat_map(on_routes).collect()
+}
+
+fn rule(candidate: &Candidate, route: Option<&Name>) -> Rule {
     Rule {
         policy: candidate.policy.clone(),
-        route: candidate.level.section().map(ToString::to_string),
+        route: route.map(ToString::to_string),
         request_match: candidate.request_match.clone(),
     }
 }
 
-fn routes(state: &State, gateway: &GatewayRef) -> Vec<CompiledRoute> {
-    let routes = gateway_spec(state, gateway)
+fn gateway_routes<'a>(state: &'a State, gateway: &GatewayRef) -> &'a [Route] {
+    gateway_spec(state, gateway)
         .map(|spec| spec.routes.as_slice())
-        .unwrap_or_default();
-    routes
-        .iter()
-        .map(|route| CompiledRoute {
-            name: route.name.to_string(),
-            matches: route.matches.clone(),
-        })
-        .collect()
+        .unwrap_or_default()
+}
+
+fn routes(routes: &[Route]) -> Vec<CompiledRoute> {
+    let compiled = |route: &Route| CompiledRoute {
+        name: route.name.to_string(),
+        matches: route.matches.clone(),
+    };
+    routes.iter().map(compiled).collect()
 }

@@ -79,6 +79,18 @@ fn what_is_named_must_be_there() {
     );
 }
 
+/// A route that names its Backend has no use for a shard.
+#[test]
+fn a_map_is_for_routes_without_a_backend() {
+    let section = json!([{"group": "weir.dev", "kind": "Gateway", "name": "edge", "sectionName": "static"}]);
+    let routes = json!([{"name": "static", "backend": "a"}]);
+    let map = with(shard_map("m", "edge", &["a"]), "/spec/targetRefs", section);
+    check(
+        vec![with(gateway("edge"), "/spec/routes", routes), map],
+        &[(1, "/spec/targetRefs/0/sectionName", "unknown_target")],
+    );
+}
+
 #[test]
 fn references_stay_in_their_namespace() {
     let elsewhere = with(

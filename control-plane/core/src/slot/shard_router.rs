@@ -2,6 +2,7 @@
 
 use weir_policy::compiled::ConfigError;
 use weir_policy::compiled::shard_router::{CompiledShard, ShardMapPolicy};
+use weir_policy::document::gateway::Route;
 use weir_policy::document::shard_map::{ShardMapSpec, ShardSpec};
 use weir_policy::document::{Document, Identity, Kind, Spec};
 
@@ -52,6 +53,11 @@ impl SlotFilter for ShardRouter {
             .iter()
             .flat_map(|shard| [shard.read_cluster.clone(), shard.write_cluster.clone()])
             .collect()
+    }
+
+    /// A route that names its Backend needs no shard, and no key.
+    fn applies_to(route: &Route) -> bool {
+        route.backend.is_none()
     }
 
     fn verify(json: &[u8]) -> Result<(), ConfigError> {

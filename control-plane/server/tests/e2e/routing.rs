@@ -326,6 +326,9 @@ async fn a_route_may_name_its_backend() {
     edge["spec"]["routes"] = json!([static_route, {"name": "all"}]);
     stack.apply(vec![edge]).await;
     let proxy = stack.proxy("one", 1).await;
+    // No shard, so no key.
+    assert_eq!(proxy.get("/static/x", &[]).await.json()["shard"], "d");
+    assert_eq!(proxy.get("/x", &[]).await.status, StatusCode::BAD_REQUEST);
     assert_eq!(
         proxy.get("/static/x", &[("x-user-id", "user-1")]).await.json()["shard"],
         "d"
