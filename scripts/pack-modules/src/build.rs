@@ -61,8 +61,12 @@ fn utf8(path: &Path) -> Result<&str> {
         .with_context(|| format!("{} is not UTF-8", path.display()))
 }
 
-/// Says what to do where the target is missing, since rustc only says that it can't find `core`.
+/// Says what to do where the target is missing, since rustc only says that it can't find `core`. Where cargo builds the
+/// standard library itself, there is no target to install.
 fn check_target(root: &Path) -> Result<()> {
+    if env::var_os("CARGO_UNSTABLE_BUILD_STD").is_some() {
+        return Ok(());
+    }
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     rustc
         .current_dir(root)
