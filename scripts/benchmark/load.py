@@ -22,7 +22,8 @@ SCRIPT = (
 local requests, turn = {}, 0
 function init()
   for user = 1, %d do
-    local headers = {["x-user-id"] = "user-" .. user, ["user-agent"] = "bench", ["accept"] = "application/json"}
+    local headers = {["x-user-id"] = "user-" .. user, ["user-agent"] = "bench", ["accept"] = "application/json",
+      ["x-weir-cluster"] = "weir/default/orders/" .. string.sub("abc", user %% 3 + 1, user %% 3 + 1) .. "/read"}
     requests[user] = wrk.format("GET", "/users/user-" .. user .. "/orders?page=1", headers)
   end
 end
@@ -39,6 +40,11 @@ end
 """
     % KEYS
 )
+
+
+def headers(user: int) -> dict[str, str]:
+    """The headers by which peers choose an upstream; each looks at one of them."""
+    return {"x-user-id": f"user-{user}", "x-weir-cluster": f"weir/default/orders/{'abc'[user % 3]}/read"}
 
 
 @dataclass(frozen=True)

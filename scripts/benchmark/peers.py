@@ -9,6 +9,7 @@ TYPE = "type.googleapis.com/"
 HTTP = f"{TYPE}envoy.extensions.filters.http"
 SHARDS = ("a", "b", "c")
 KEY = "x-user-id"
+CLUSTER_HEADER = "x-weir-cluster"
 
 LUA = """
 function envoy_on_request(handle)
@@ -57,10 +58,17 @@ def noop(name: str, title: str, ports: list[int], module: Path) -> Peer:
     return Peer(name, title, chain, {"cluster": "backend"}, (cluster("backend", ports),))
 
 
-def shard_router(ports: list[int], module: Path, configuration: str, clusters: dict[str, list[int]]) -> Peer:
+def routed_noop(module: Path, clusters: dict[str, list[int]]) -> Peer:
+    """A Wasm filter that does nothing, on the shard router's route: the client names the cluster."""
+    chain = (wasm("noop", module, ""),)
+    named = tuple(cluster(name, members) for name, members in clusters.items())
+    return Peer("noop-routed", "Wasm no-op, packed, cluster_header", chain, {"cluster_header": CLUSTER_HEADER}, named)
+
+
+def shard_router(module: Path, configuration: str, clusters: dict[str, list[int]]) -> Peer:
     """The shard router with its compiled configuration, and the clusters that it names."""
     chain = (wasm("shard-router", module, configuration),)
-    action = {"cluster_header": "x-weir-cluster"}
+    action = {"cluster_header": CLUSTER_HEADER}
     named = tuple(cluster(name, members) for name, members in clusters.items())
     return Peer("shard-router", "shard-router", chain, action, named)
 

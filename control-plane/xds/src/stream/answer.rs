@@ -67,17 +67,17 @@ impl Ledger {
                 self.refused.remove(name);
             }
             self.doubtful.retain(|doubtful| doubtful.name != *name);
-            if self.told.contains_key(name) {
-                self.take_told(resource);
+            if self.told.contains_key(name) && !self.is_leaving(name) {
+                self.note_taken(resource);
             } else if self.selects(name) {
-                self.doubtful.push(resource.clone());
+                self.doubtful.push(Arc::clone(resource));
             }
         }
     }
 
-    fn take_told(&mut self, resource: &Arc<Resource>) {
-        if !self.has(resource) && !self.is_leaving(&resource.name) {
-            self.taken.insert(resource.name.clone(), resource.clone());
+    fn note_taken(&mut self, resource: &Arc<Resource>) {
+        if !self.has(resource) {
+            self.taken.insert(resource.name.clone(), Arc::clone(resource));
         }
     }
 

@@ -23,7 +23,6 @@ pub(crate) struct Sent {
 pub(crate) struct Effect {
     pub(crate) removed: Vec<String>,
     pub(crate) applied: Vec<Arc<Resource>>,
-    pub(crate) full_set_applied: bool,
 }
 
 #[derive(Debug, Default)]
@@ -154,10 +153,7 @@ impl Envoy {
             response.resource_type,
             ResourceType::Cluster | ResourceType::Listener
         );
-        let mut effect = Effect {
-            full_set_applied: full_set,
-            ..Effect::default()
-        };
+        let mut effect = Effect::default();
         let wanted = self.wanted(response.resource_type);
         let in_force = self.in_force.entry(response.resource_type).or_default();
         if full_set {

@@ -134,8 +134,6 @@ pub(crate) struct World {
     /// Types of which wanted content may go: what the proxy had before this stream is known to nobody, or a refusal
     /// named nobody, so that the innocent were blamed.
     pub(crate) strange: BTreeSet<ResourceType>,
-    /// A cluster set of this stream was applied.
-    aligned: bool,
     pub(crate) status: BTreeMap<ResourceType, Status>,
 }
 
@@ -163,7 +161,6 @@ impl World {
             dropped: BTreeSet::new(),
             last_sent: BTreeMap::new(),
             strange: BTreeSet::new(),
-            aligned: true,
             status: BTreeMap::new(),
         };
         world.connect();
@@ -178,15 +175,15 @@ impl World {
         self.status.clear();
         self.to_server = self.envoy.connect().into();
         while !self.to_server.is_empty() {
-            self.to_server();
+            self.deliver_to_server();
         }
     }
 
     pub(crate) fn step(&mut self, step: &Step, salt: u64) {
         match step {
             Step::Change(spec) => self.change(snapshot(spec, salt)),
-            Step::ToEnvoy(count) => (0..*count).for_each(|_| self.to_envoy()),
-            Step::ToServer(count) => (0..*count).for_each(|_| self.to_server()),
+            Step::ToEnvoy(count) => (0..*count).for_each(|_| self.deliver_to_envoy()),
+            Step::ToServer(count) => (0..*count).for_each(|_| self.deliver_to_server()),
             Step::Wait(ms) => self.wait(u64::from(*ms)),
             Step::Reconnect => self.reconnect(),
             Step::Leave => self.leave(),
@@ -215,7 +212,6 @@ impl World {
             .into_iter()
             .filter(|&resource_type| self.envoy.version(resource_type).is_empty())
             .collect();
-        self.aligned = false;
         let former = self.targets.iter().rev().cloned().collect();
         self.state = StreamState::new(LINGER, View::Assigned(self.target.clone()), former);
         self.connect();
@@ -229,7 +225,7 @@ impl World {
         }
     }
 
-    fn to_server(&mut self) {
+    fn deliver_to_server(&mut self) {
         let Some(sent) = self.to_server.pop_front() else {
             return;
         };
@@ -249,7 +245,7 @@ impl World {
         self.confirmed = sent.clusters.iter().filter(lasting).cloned().collect();
     }
 
-    fn to_envoy(&mut self) {
+    fn deliver_to_envoy(&mut self) {
         let Some(in_flight) = self.to_envoy.pop_front() else {
             return;
         };
@@ -297,12 +293,8 @@ impl World {
         }
     }
 
-    /// The first set that is applied after a reconnect removes what the state can't know.
-    fn check_removed_clusters(&mut self, effect: &Effect) {
-        let removed = effect
-            .removed
-            .iter()
-            .filter(|_| self.aligned && self.strange.is_empty());
+    fn check_removed_clusters(&self, effect: &Effect) {
+        let removed = effect.removed.iter().filter(|_| self.strange.is_empty());
         for name in removed {
             assert_eq!(
                 self.envoy.users(name),
@@ -310,7 +302,6 @@ impl World {
                 "{name} is removed though it is in use"
             );
         }
-        self.aligned |= effect.full_set_applied;
     }
 
     /// Lets everything arrive, and time pass up to `ticks` deadlines.
@@ -330,8 +321,8 @@ impl World {
             if self.to_envoy.is_empty() && self.to_server.is_empty() {
                 return;
             }
-            self.to_envoy();
-            self.to_server();
+            self.deliver_to_envoy();
+            self.deliver_to_server();
         }
         panic!("messages flow without end");
     }

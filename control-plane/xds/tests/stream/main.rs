@@ -6,9 +6,7 @@
     clippy::indexing_slicing
 )]
 
-#[path = "stream/envoy.rs"]
 mod envoy;
-#[path = "stream/world.rs"]
 mod world;
 
 use proptest::prelude::*;
@@ -26,7 +24,7 @@ fn content(bad: std::ops::Range<u8>) -> BoxedStrategy<u8> {
 }
 
 fn resource(bad: std::ops::Range<u8>) -> impl Strategy<Value = Spec> + Clone {
-    let content = std::sync::Arc::new(content(bad));
+    let content = content(bad);
     prop::option::weighted(0.7, (content, 0..32u8))
 }
 

@@ -1,13 +1,4 @@
 //! ADS over a real socket, with the generated client in the proxy's place.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-#[path = "support/server.rs"]
-mod server;
 
 use std::sync::Arc;
 
@@ -25,7 +16,7 @@ use weir_core::proxy::Assignment;
 use weir_core::snapshot::ResourceType::{Cluster, Endpoint, ExtensionConfig, Listener};
 use weir_core::snapshot::{Resource, ResourceType, Snapshot, View};
 
-use server::{Ads, PATIENCE, has_taken, of};
+use crate::support::server::{Ads, PATIENCE, has_taken, of};
 
 /// The proxy's side of one stream.
 struct Proxy {

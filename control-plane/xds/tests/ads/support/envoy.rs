@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
-use crate::server::PATIENCE;
+use crate::support::server::PATIENCE;
 
 pub(crate) struct Envoy {
     _process: Child,
@@ -62,7 +62,7 @@ impl Envoy {
                 "1",
                 "--use-dynamic-base-id",
                 "--log-level",
-                "debug",
+                "info",
                 "--config-path",
             ])
             .arg(&config)

@@ -108,19 +108,23 @@ pub(crate) fn cluster_with_bad_ring(name: &str) -> Resource {
     resource(name, &[], &cluster)
 }
 
-/// Envoy refuses the whole response: the message itself is invalid.
+/// Envoy refuses the whole response, since the message breaks its rules, and prints the message.
+pub(crate) fn cluster_with_unknown_policy(name: &str) -> Resource {
+    let timeout = ProtoDuration { seconds: 1, nanos: 0 };
+    let cluster = cluster::Cluster {
+        lb_policy: 99,
+        ..eds_cluster(name, timeout)
+    };
+    resource(name, &[], &cluster)
+}
+
+/// Envoy refuses the whole response, and doesn't say which cluster is to blame.
 pub(crate) fn cluster_with_bad_timeout(name: &str) -> Resource {
-    resource(
-        name,
-        &[],
-        &eds_cluster(
-            name,
-            ProtoDuration {
-                seconds: -1,
-                nanos: 0,
-            },
-        ),
-    )
+    let timeout = ProtoDuration {
+        seconds: -1,
+        nanos: 0,
+    };
+    resource(name, &[], &eds_cluster(name, timeout))
 }
 
 pub(crate) fn endpoints(name: &str, address: SocketAddr) -> Resource {

@@ -1,17 +1,4 @@
 //! ADS with a real Envoy. Needs an Envoy binary (`WEIR_ENVOY`); `./scripts/setup` fetches one.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-#[path = "support/envoy.rs"]
-mod envoy;
-#[path = "support/resources.rs"]
-mod resources;
-#[path = "support/server.rs"]
-mod server;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,11 +8,12 @@ use weir_core::proxy::Nack;
 use weir_core::snapshot::ResourceType::{Cluster, Endpoint, Listener};
 use weir_core::snapshot::{Resource, Snapshot, View, version_info};
 
-use envoy::{Envoy, backend, get};
-use resources::{
-    cluster, cluster_with_bad_ring, cluster_with_bad_timeout, cluster_without_source, endpoints, listener,
+use crate::support::envoy::{Envoy, backend, get};
+use crate::support::resources::{
+    cluster, cluster_with_bad_ring, cluster_with_bad_timeout, cluster_with_unknown_policy,
+    cluster_without_source, endpoints, listener,
 };
-use server::{Ads, has_taken, of};
+use crate::support::server::{Ads, has_taken, of};
 
 /// A listener that routes to `target`, and clusters that all have the same endpoint.
 fn snapshot(target: &str, clusters: Vec<Resource>, address: SocketAddr) -> Arc<Snapshot> {
@@ -90,8 +78,8 @@ impl Stack {
         self.serves().await;
     }
 
-    async fn refuses(&self, name: &str) -> Nack {
-        let refuses = |s: &_| of(s, Cluster).nack.is_some_and(|nack| nack.resources == [name]);
+    async fn refuses(&self, names: &[&str]) -> Nack {
+        let refuses = |s: &_| of(s, Cluster).nack.is_some_and(|nack| nack.resources == names);
         of(&self.ads.status("refuses the cluster", refuses).await, Cluster)
             .nack
             .unwrap()
@@ -120,7 +108,7 @@ async fn a_changed_cluster_gets_its_endpoints() {
 async fn what_comes_with_a_refused_cluster_is_in_force() {
     let stack = Stack::start().await;
     stack.set("new", with_new(cluster_without_source("bad")));
-    let nack = stack.refuses("bad").await;
+    let nack = stack.refuses(&["bad"]).await;
     assert!(
         nack.message.starts_with("Error adding/updating cluster(s) bad: "),
         "{nack:?}"
@@ -133,14 +121,28 @@ async fn what_comes_with_a_refused_cluster_is_in_force() {
 #[tokio::test]
 async fn a_refused_set_goes_out_again_without_the_guilty() {
     let stack = Stack::start().await;
-    stack.set("new", with_new(cluster_with_bad_timeout("bad")));
-    let nack = stack.refuses("bad").await;
+    stack.set("new", with_new(cluster_with_unknown_policy("bad")));
+    let nack = stack.refuses(&["bad"]).await;
     assert!(
         nack.message.contains("Proto constraint validation failed"),
         "{nack:?}"
     );
     stack.routes_to("new").await;
     stack.settle("shop", vec![shop(2)]).await;
+    stack.serves().await;
+}
+
+/// All that changed is held back, until it changes again.
+#[tokio::test]
+async fn a_refusal_without_names_holds_the_change_back() {
+    let stack = Stack::start().await;
+    stack.set("new", with_new(cluster_with_bad_timeout("bad")));
+    let nack = stack.refuses(&["bad", "new", "shop"]).await;
+    assert!(nack.message.contains("Invalid duration"), "{nack:?}");
+    stack.serves().await;
+    stack
+        .settle("other", vec![shop(2), cluster("other", Duration::from_secs(1))])
+        .await;
     stack.serves().await;
 }
 

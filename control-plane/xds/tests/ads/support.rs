@@ -1,0 +1,5 @@
+//! What the tests share.
+
+pub(crate) mod envoy;
+pub(crate) mod resources;
+pub(crate) mod server;
