@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 
 use envoy_types::pb::google::protobuf::Any;
 use prost_reflect::prost::Message;
-use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage};
+use prost_reflect::{
+    DescriptorPool, DeserializeOptions, DynamicMessage, ReflectMessage, Value as ReflectValue,
+};
 use serde_json::{Map, Value};
 use weir_policy::document::envoy_resource::EnvoyResourceSpec;
 use weir_policy::document::{Document, Spec};
@@ -142,10 +144,40 @@ fn encode(resource: &Map<String, Value>) -> Result<Any, String> {
     let options = DeserializeOptions::new().deny_unknown_fields(true);
     let message = DynamicMessage::deserialize_with_options(descriptor, Value::Object(fields), &options)
         .map_err(|error| error.to_string())?;
+    refuse_negative_durations(&message)?;
     Ok(Any {
         type_url: type_url.to_owned(),
         value: message.encode_to_vec(),
     })
+}
+
+/// Envoy answers a negative duration by refusing every resource of the response without naming the guilty one.
+fn refuse_negative_durations(message: &DynamicMessage) -> Result<(), String> {
+    for (field, value) in message.fields() {
+        let inner: Vec<&ReflectValue> = match value {
+            ReflectValue::List(values) => values.iter().collect(),
+            ReflectValue::Map(values) => values.values().collect(),
+            value => vec![value],
+        };
+        for inner in inner.into_iter().filter_map(ReflectValue::as_message) {
+            if is_negative(inner) {
+                return Err(format!("{}: a duration can't be negative", field.full_name()));
+            }
+            refuse_negative_durations(inner)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_negative(message: &DynamicMessage) -> bool {
+    let below_zero = |field: &str| {
+        let value = message.get_field_by_name(field);
+        value.is_some_and(|value| {
+            value.as_i64().is_some_and(|seconds| seconds < 0) || value.as_i32().is_some_and(|nanos| nanos < 0)
+        })
+    };
+    message.descriptor().full_name() == "google.protobuf.Duration"
+        && (below_zero("seconds") || below_zero("nanos"))
 }
 
 /// The clusters of the snapshot that occur in the resource as a text.

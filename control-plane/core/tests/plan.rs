@@ -164,6 +164,14 @@ fn raw_resources_follow_envoys_schema() {
         vec![raw(json!({"@type": cluster}))],
         &[(0, "/spec/resource", "invalid_resource")],
     );
+    for duration in ["-1s", "-0.5s"] {
+        check(
+            vec![raw(
+                json!({"@type": cluster, "name": "x", "connectTimeout": duration}),
+            )],
+            &[(0, "/spec/resource", "invalid_resource")],
+        );
+    }
     check(
         vec![cluster_resource("one", "x"), cluster_resource("two", "x")],
         &[
