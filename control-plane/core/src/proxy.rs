@@ -84,7 +84,7 @@ pub struct Proxies {
 struct Inner {
     by_id: BTreeMap<String, (StreamId, ProxyStatus)>,
     next_stream: StreamId,
-    acks: BTreeMap<(&'static str, bool), u64>,
+    answers: BTreeMap<(&'static str, bool), u64>,
 }
 
 /// How many proxies that are gone are remembered.
@@ -133,13 +133,17 @@ impl Proxies {
         });
     }
 
-    /// A response was taken.
-    pub fn acked(&self, id: &str, stream: StreamId, resource_type: ResourceType, version: &str, now_ms: u64) {
+    /// A response was answered: taken or refused.
+    pub fn answered(&self, resource_type: ResourceType, taken: bool) {
         *self
             .lock()
-            .acks
-            .entry((resource_type.service(), true))
+            .answers
+            .entry((resource_type.service(), taken))
             .or_default() += 1;
+    }
+
+    /// The proxy has everything of this version.
+    pub fn acked(&self, id: &str, stream: StreamId, resource_type: ResourceType, version: &str, now_ms: u64) {
         self.update(id, stream, resource_type, |status| {
             status.acked_version = Some(version.to_owned());
             status.acked_at_ms = Some(now_ms);
@@ -149,11 +153,6 @@ impl Proxies {
 
     /// A response was refused.
     pub fn nacked(&self, id: &str, stream: StreamId, resource_type: ResourceType, nack: Nack) {
-        *self
-            .lock()
-            .acks
-            .entry((resource_type.service(), false))
-            .or_default() += 1;
         self.update(id, stream, resource_type, |status| status.nack = Some(nack));
     }
 
@@ -168,7 +167,7 @@ impl Proxies {
 
     /// How many responses were taken (`true`) or refused (`false`), by service.
     pub fn answers(&self) -> BTreeMap<(&'static str, bool), u64> {
-        self.lock().acks.clone()
+        self.lock().answers.clone()
     }
 
     fn update(

@@ -1,6 +1,6 @@
 //! Raw xDS resources: JSON in the proto3 mapping, checked against Envoy's own descriptors.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use envoy_types::pb::google::protobuf::Any;
@@ -86,7 +86,7 @@ pub(crate) fn add(state: &State, gateway: Option<&GatewayRef>, snapshot: &mut Sn
                 resource_type,
                 Resource {
                     name,
-                    version: version(&spec.resource),
+                    version: version(&spec.resource, &clusters),
                     body,
                     again: None,
                     clusters,
@@ -126,10 +126,12 @@ const fn name_field(resource_type: ResourceType) -> &'static str {
     }
 }
 
-/// A hash of the resource's JSON with its fields sorted: a message's maps have no order of their own.
-fn version(resource: &Map<String, Value>) -> u64 {
-    let sorted: std::collections::BTreeMap<&String, &Value> = resource.iter().collect();
-    xxhash_rust::xxh3::xxh3_64(serde_json::to_string(&sorted).unwrap_or_default().as_bytes())
+/// A hash of the resource's JSON, since a message's maps have no order of their own, and of the clusters that it names,
+/// which depend on what else is there.
+fn version(resource: &Map<String, Value>, clusters: &BTreeSet<String>) -> u64 {
+    let sorted: BTreeMap<&String, &Value> = resource.iter().collect();
+    let json = serde_json::to_string(&(sorted, clusters)).unwrap_or_default();
+    xxhash_rust::xxh3::xxh3_64(json.as_bytes())
 }
 
 fn encode(resource: &Map<String, Value>) -> Result<Any, String> {

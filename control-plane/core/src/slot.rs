@@ -120,13 +120,14 @@ pub fn slot_name(gateway: &GatewayRef, filter: &str) -> String {
 
 fn compile_one<F: SlotFilter>(state: &State, gateway: &GatewayRef) -> CompiledSlot {
     let candidates = precedence::order(candidates::<F>(state, gateway));
-    let policies = policies::<F>(state, &candidates);
+    let rules = rules::<F>(&candidates, gateway_routes(state, gateway));
+    let policies = policies::<F>(state, &rules);
     let config = SlotConfig {
         format: FORMAT,
         slot: slot_name(gateway, F::FILTER),
         generation: generation(state, gateway),
         routes: routes(gateway_routes(state, gateway)),
-        rules: rules::<F>(&candidates, gateway_routes(state, gateway)),
+        rules,
         policies,
     };
     CompiledSlot {
@@ -198,11 +199,8 @@ fn policy_name(identity: &Identity) -> String {
     format!("{}/{}", identity.namespace, identity.name)
 }
 
-fn policies<F: SlotFilter>(state: &State, candidates: &[Candidate]) -> BTreeMap<String, F::Policy> {
-    let named: BTreeSet<&str> = candidates
-        .iter()
-        .map(|candidate| candidate.policy.as_str())
-        .collect();
+fn policies<F: SlotFilter>(state: &State, rules: &[Rule]) -> BTreeMap<String, F::Policy> {
+    let named: BTreeSet<&str> = rules.iter().map(|rule| rule.policy.as_str()).collect();
     state
         .documents()
         .filter_map(|(identity, stored)| {

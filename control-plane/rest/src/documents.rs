@@ -94,7 +94,14 @@ pub(crate) async fn put<C: Control>(
         Some(Outcome::Created) => StatusCode::CREATED,
         _ => StatusCode::OK,
     };
-    let stored = if dry_run { None } else { app.control.get(&identity) };
+    // A newer one is another client's.
+    let is_this =
+        |document: &Value| revision_of(document).is_some_and(|revision| revision <= applied.revision);
+    let stored = if dry_run {
+        None
+    } else {
+        app.control.get(&identity).filter(is_this)
+    };
     Ok(answer(status, stored.unwrap_or_else(|| without_revision(sent))))
 }
 
@@ -108,6 +115,10 @@ pub(crate) async fn delete<C: Control>(
     let change = async move { control.delete(identity, precondition.0, dry_run).await };
     let revision = app.change(change, precondition.is_given()).await?;
     Ok(Json(json!({ "revision": revision })))
+}
+
+fn revision_of(document: &Value) -> Option<u64> {
+    document.pointer("/metadata/revision")?.as_u64()
 }
 
 fn answer(status: StatusCode, document: Value) -> Response {

@@ -99,6 +99,7 @@ impl<S: EventStore + 'static> Writer<S> {
             if dry_run || changes.is_empty() {
                 return Ok((revision, answer));
             }
+            let complete = revision + changes.len() as u64;
             match self.store.append(revision, now_ms(), changes).await {
                 Ok(events) => {
                     let revision = self
@@ -110,6 +111,10 @@ impl<S: EventStore + 'static> Writer<S> {
                 Err(StoreError::Moved { .. }) => self.recover().await?,
                 Err(error) => {
                     self.recover().await?;
+                    // An error may come after the write; then all of it is there.
+                    if self.world.current().state.revision() == complete {
+                        return Ok((complete, answer));
+                    }
                     return Err(Refusal::Store(error.to_string()));
                 }
             }

@@ -1,4 +1,4 @@
-//! Serves HTTP/1.1 and HTTP/2 on one port, with a bound on how long a request's head may take.
+//! Serves HTTP/1.1, with a bound on how long a request's head may take.
 
 use std::time::Duration;
 
@@ -46,12 +46,11 @@ pub(crate) async fn serve(
 }
 
 fn connection(stream: TcpStream, router: Router, graceful: &GracefulShutdown) {
-    let mut builder = Builder::new(TokioExecutor::new());
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT);
-    builder.http2().timer(TokioTimer::new());
     let served = builder
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
         .into_owned();

@@ -20,7 +20,7 @@ pub(crate) struct Edition {
     pub(crate) statuses: Statuses,
 }
 
-/// How many states are kept for proxies that come back from one of them.
+/// How many states are kept for proxies that come back from one of them, one for each request.
 const MAX_FORMER: usize = 16;
 /// How many kinds of nodes have their view kept.
 const MAX_VIEWS: usize = 10_000;
@@ -67,18 +67,19 @@ impl World {
         &self.modules
     }
 
-    /// Takes stored events in and tells everyone. One writer at a time.
+    /// Takes stored events in and tells everyone. One writer at a time. The events of one request were stored at the
+    /// same instant; no proxy has seen a state between them.
     pub(crate) fn take(&self, events: &[Event]) -> Result<Revision, ReplayError> {
         let current = self.current();
         let mut state = current.state.clone();
         let mut former = current.former.clone();
-        for (index, event) in events.iter().enumerate() {
-            if events.len() - index <= MAX_FORMER {
-                former.insert(0, state.clone());
+        for batch in events.chunk_by(|one, next| one.at_ms == next.at_ms) {
+            former.insert(0, state.clone());
+            former.truncate(MAX_FORMER);
+            for event in batch {
+                state.apply(event)?;
             }
-            state.apply(event)?;
         }
-        former.truncate(MAX_FORMER);
         let revision = state.revision();
         let statuses = Statuses::of(&state);
         let edition = Edition {

@@ -54,6 +54,7 @@ impl Registration {
         let now = (self.clock)();
         match record {
             Record::Assigned(assignment) => self.proxies.assigned(&self.id, self.stream, assignment),
+            Record::Answered { resource_type, taken } => self.proxies.answered(resource_type, taken),
             Record::Sent {
                 resource_type,
                 version,

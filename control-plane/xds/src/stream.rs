@@ -71,6 +71,9 @@ const DEPENDENTS: [ResourceType; 3] = [
     ResourceType::ExtensionConfig,
 ];
 
+/// How the names of resources begin that Weir makes itself.
+const OWN_NAMES: &str = "weir/";
+
 /// The types that clusters themselves need.
 const CLUSTER_NEEDS: [ResourceType; 2] = [ResourceType::Endpoint, ResourceType::Secret];
 
@@ -131,6 +134,9 @@ impl StreamState {
         if let Some(target) = snapshot(view) {
             self.mark_changed(&target);
             self.target = target;
+            if !self.former.is_empty() {
+                self.recall_former();
+            }
         }
         self.flush(now, &mut out);
         out
@@ -170,7 +176,31 @@ impl StreamState {
             let ledger = self.ledgers.of(*resource_type);
             ledger.in_flight.is_empty() && ledger.refused.is_empty() && !ledger.waiting && !ledger.resync
         };
-        !self.is_gone() && self.dirty.is_empty() && ResourceType::ALL.iter().all(has_all)
+        !self.is_gone()
+            && self.dirty.is_empty()
+            && ResourceType::ALL.iter().all(has_all)
+            && self.is_asked_for_all()
+    }
+
+    /// Whether the proxy has asked for everything that the target is sure to have for it: clusters, listeners, and
+    /// the tables and slots that Weir's own listeners name.
+    fn is_asked_for_all(&self) -> bool {
+        [
+            ResourceType::Cluster,
+            ResourceType::Listener,
+            ResourceType::Route,
+            ResourceType::ExtensionConfig,
+        ]
+        .into_iter()
+        .all(|resource_type| {
+            let ledger = self.ledgers.of(resource_type);
+            let mut own = self
+                .target
+                .of(resource_type)
+                .keys()
+                .filter(|name| name.starts_with(OWN_NAMES));
+            own.all(|name| ledger.selects(name))
+        })
     }
 
     fn is_gone(&self) -> bool {
@@ -318,10 +348,11 @@ impl StreamState {
     /// A proxy that comes back may rely on clusters that the target has no longer: a full set without them would take
     /// them away before the slot or route that names them.
     fn recall_former(&mut self) {
-        let former = std::mem::take(&mut self.former);
-        if self.ledgers.cluster.fresh || self.is_gone() {
+        let clusters = &self.ledgers.cluster;
+        if clusters.subscription.is_none() || clusters.fresh || self.is_gone() {
             return;
         }
+        let former = std::mem::take(&mut self.former);
         let target = self.target.clone();
         self.keeps_clusters = true;
         for snapshot in former {

@@ -26,8 +26,9 @@ use super::source::ads;
 use crate::node::GatewayRef;
 use crate::slot::{filters, slot_name};
 
-/// What filters and proxies trust one another with; nobody else may set it.
-const INTERNAL_HEADER_PREFIX: &str = "x-weir-";
+/// What filters and proxies trust one another with; nobody else may set it. Backends that make variables of header names
+/// read the second like the first.
+const INTERNAL_HEADER_PREFIXES: [&str; 2] = ["x-weir-", "x_weir_"];
 
 /// The name of a port's listener, and of its route table.
 pub(super) fn listener_name(gateway: &GatewayRef, port: u16) -> String {
@@ -95,19 +96,21 @@ fn router_filter() -> HttpFilter {
 }
 
 fn remove_internal_headers() -> TypedExtensionConfig {
-    let prefix = StringMatcher {
-        match_pattern: Some(MatchPattern::Prefix(INTERNAL_HEADER_PREFIX.to_owned())),
-        ..StringMatcher::default()
-    };
-    let mutation = Mutation {
-        action: Some(Action::RemoveOnMatch(RemoveOnMatch {
-            key_matcher: Some(prefix),
-        })),
-    };
+    let mutations = INTERNAL_HEADER_PREFIXES.map(removal).into();
     TypedExtensionConfig {
         name: "envoy.http.early_header_mutation.header_mutation".to_owned(),
-        typed_config: Some(any(&HeaderMutation {
-            mutations: vec![mutation],
+        typed_config: Some(any(&HeaderMutation { mutations })),
+    }
+}
+
+fn removal(prefix: &str) -> Mutation {
+    let matcher = StringMatcher {
+        match_pattern: Some(MatchPattern::Prefix(prefix.to_owned())),
+        ..StringMatcher::default()
+    };
+    Mutation {
+        action: Some(Action::RemoveOnMatch(RemoveOnMatch {
+            key_matcher: Some(matcher),
         })),
     }
 }

@@ -19,6 +19,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{RegexMatcher, StringMatcher};
 use weir_policy::document::gateway::Route as RouteSpec;
 use weir_policy::matching::{HeaderMatch, PathMatch, RequestMatch};
 use weir_policy::name::Name;
+use weir_shard_map::CLUSTER_HEADER;
 
 use super::Resource;
 use super::encode::{any, duration};
@@ -26,8 +27,6 @@ use super::listener::listener_name;
 use crate::cluster_name::backend_cluster;
 use crate::node::GatewayRef;
 
-/// The header in which shard-router names the cluster.
-const CLUSTER_HEADER: &str = "x-weir-cluster";
 /// The virtual host of hosts that no route names.
 const ANY_HOST: &str = "*";
 

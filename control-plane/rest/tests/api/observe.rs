@@ -28,6 +28,13 @@ fn with_proxies() -> World {
     let world = World::new();
     let proxies = &world.plane.proxies;
     let stream = proxies.connected(proxy("rack/1", Assignment::Assigned));
+    for (resource_type, taken) in [
+        (ResourceType::Cluster, true),
+        (ResourceType::Cluster, true),
+        (ResourceType::Listener, false),
+    ] {
+        proxies.answered(resource_type, taken);
+    }
     proxies.acked("rack/1", stream, ResourceType::Cluster, "v1", 2);
     proxies.acked("rack/1", stream, ResourceType::Cluster, "v2", 3);
     let nack = Nack {

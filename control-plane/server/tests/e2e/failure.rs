@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use http::Method;
 use serde_json::json;
 
-use crate::support::documents::{raw_cluster, shard_map};
+use crate::support::documents::{gateway, raw_cluster, shard_map};
 use crate::support::proxy::Proxy;
 use crate::support::stack::Stack;
 use crate::support::traffic::Traffic;
@@ -134,4 +134,56 @@ async fn an_unknown_node_gets_what_is_for_everyone_and_is_listed() {
         (stack.proxy_status("stranger").await?["assignment"] == "assigned").then_some(())
     })
     .await;
+}
+
+/// The proxy comes back while its Gateway is gone; a Gateway created again must lead it over without a gap.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_created_again_after_a_restart_takes_over_without_a_gap() {
+    let mut stack = Stack::sharded().await;
+    let proxy = stack.proxy("one", 1).await;
+    let traffic = Traffic::start(&proxy.http);
+    traffic.more(50).await;
+    let deleted = stack
+        .api
+        .send(Method::DELETE, "/v1/namespaces/default/gateways/edge", &[], "")
+        .await
+        .unwrap();
+    assert!(deleted.status.is_success(), "{}", deleted.text());
+    stack.server.terminate();
+    stack.restart(&[]).await;
+    until("the proxy is back", async || {
+        stack
+            .proxy_status(&proxy.id)
+            .await
+            .filter(|status| status["assignment"] == "gateway_gone")
+    })
+    .await;
+    stack.apply(vec![gateway(stack.ip), shard_map(&["d"])]).await;
+    until("the new map is in force", async || {
+        (proxy.shard_of("user-1").await == "d").then_some(())
+    })
+    .await;
+    traffic.more(50).await;
+    traffic.stop().await;
+}
+
+/// What is acknowledged is read again, however deep it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_deepest_document_that_is_taken_is_there_after_a_restart() {
+    let mut stack = Stack::empty().await;
+    let path = "/v1/namespaces/default/envoyresources/deep";
+    let mut taken = 0;
+    for levels in (50..=124).rev() {
+        let mut deep = raw_cluster("deep", "STATIC");
+        let inner = (0..levels).fold(json!(1), |inner, _| json!({ "a": inner }));
+        deep["spec"]["resource"]["metadata"] = json!({"filterMetadata": {"deep": inner}});
+        if stack.api.json(Method::PUT, path, &deep).await.status.is_success() {
+            taken = levels;
+            break;
+        }
+    }
+    assert!(taken > 0);
+    stack.server.kill();
+    stack.restart(&[]).await;
+    assert!(stack.api.get(path, &[]).await.status.is_success());
 }

@@ -263,21 +263,27 @@ async fn the_filter_and_envoy_agree_on_the_route() {
         "/%70/q",
         "/p;x",
         "/p%2Fq",
+        "/twice",
     ];
     for path in paths {
         for host in [
             "api.example.com",
             "API.EXAMPLE.COM:8080",
+            "api.example.com:",
+            "api.example.com:x",
             "example.com",
             "other.de",
         ] {
-            for method in [Method::GET, Method::POST] {
-                let headers: [(&str, &[u8]); 4] = [
+            for (method, twice) in [(Method::GET, false), (Method::POST, false), (Method::POST, true)] {
+                let mut headers: Vec<(&str, &[u8])> = vec![
                     ("host", host.as_bytes()),
                     ("x-user-id", b"k"),
                     ("x-a", b"1"),
                     ("x-b", b""),
                 ];
+                if twice {
+                    headers.push(("x-a", b"2"));
+                }
                 let choice = async |client: &Client| {
                     client
                         .send(method.clone(), path, &headers, "")
@@ -287,7 +293,7 @@ async fn the_filter_and_envoy_agree_on_the_route() {
                         .clone()
                 };
                 let (filter, envoy) = (choice(&filters_choice.http).await, choice(&envoys_choice).await);
-                assert_eq!(filter, envoy, "{method} {host} {path}");
+                assert_eq!(filter, envoy, "{method} {host} {path}, x-a twice: {twice}");
             }
         }
     }
@@ -303,7 +309,9 @@ fn route_table() -> Value {
         {"name": "template", "match": [path("Template", "/t/{id}/*/**")]},
         {"name": "regex", "match": [path("RegularExpression", "/r/[0-9]+")]},
         {"name": "method", "match": [{"methods": ["POST"], "headers": [{"name": "x-a", "value": "1"}, {"name": "x-b"}],
-                                      "path": {"type": "Prefix", "value": "/p"}}]},
+                                      "path": {"type": "Prefix", "value": "/p"}},
+                                     {"headers": [{"name": "x-a", "value": "1,2"}],
+                                      "path": {"type": "Exact", "value": "/twice"}}]},
         {"name": "prefix", "match": [path("Prefix", "/p")]},
         {"name": "rest"}
     ])
@@ -349,4 +357,35 @@ async fn a_route_may_name_its_backend() {
         (proxy.get("/x", &[("x-user-id", "user-1")]).await.status == StatusCode::NOT_FOUND).then_some(())
     })
     .await;
+}
+
+/// Envoy's own limit would refuse these, and with them the whole route table.
+#[tokio::test(flavor = "multi_thread")]
+async fn envoy_takes_every_pattern_that_the_api_takes() {
+    let stack = Stack::sharded().await;
+    let alternatives: Vec<String> = (0..80).map(|number| format!("segment{number}")).collect();
+    let patterns = [
+        format!("/({})/.*", alternatives.join("|")),
+        "/([a-z]{1,64}/){1,16}end".to_owned(),
+        "/a{1000}".to_owned(),
+    ];
+    let route = |(number, pattern): (usize, &String)| {
+        let path = json!({"type": "RegularExpression", "value": pattern});
+        json!({"name": format!("route-{number}"), "match": [{"path": path}]})
+    };
+    let mut routes: Vec<Value> = patterns.iter().enumerate().map(route).collect();
+    routes.push(json!({"name": "all"}));
+    let mut edge = gateway(stack.ip);
+    edge["spec"]["routes"] = json!(routes);
+    stack.apply(vec![edge]).await;
+    let proxy = stack.proxy("one", 1).await;
+    let waited = stack.weir(&["status", "--wait", "--proxies", "1"]);
+    assert_eq!(waited.status.code(), Some(0), "{waited:?}");
+    assert!(
+        proxy
+            .get("/segment7/x", &[("x-user-id", "user-1")])
+            .await
+            .status
+            .is_success()
+    );
 }

@@ -30,6 +30,10 @@ impl Ledger {
         };
         let batches: Vec<Batch> = self.in_flight.drain(..=position).collect();
         nonce.clone_into(&mut self.answered);
+        out.push(Output::Record(Record::Answered {
+            resource_type: self.resource_type,
+            taken: complaint.is_none(),
+        }));
         match complaint {
             None => self.accept(batches, out),
             Some(complaint) => self.refuse(batches, complaint, out),

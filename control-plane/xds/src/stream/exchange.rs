@@ -47,6 +47,13 @@ pub enum Record {
         /// Its `version_info`.
         version: String,
     },
+    /// The proxy has answered a response.
+    Answered {
+        /// Of which type.
+        resource_type: ResourceType,
+        /// Whether it took it.
+        taken: bool,
+    },
     /// The proxy has everything of this version.
     Acked {
         /// Of which type.

@@ -395,7 +395,7 @@ impl World {
 
     fn record(&mut self, record: Record) {
         match record {
-            Record::Assigned(_) => {}
+            Record::Assigned(_) | Record::Answered { .. } => {}
             Record::Sent {
                 resource_type,
                 version,

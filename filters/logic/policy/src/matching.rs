@@ -118,20 +118,44 @@ fn check_path(path: &str, problems: &mut Problems) {
     }
 }
 
+/// The largest repetition that Envoy's RE2 takes.
+const MAX_REPETITION: u32 = 1_000;
+
+/// Refuses what the filter can't compile, and what it could but Envoy's RE2 can't.
 fn check_regex(pattern: &str, problems: &mut Problems) {
-    if pattern.is_empty() || pattern.len() > 1_024 {
-        problems.note_at(
-            "value",
-            "invalid_regex",
-            "expected a pattern of 1 to 1024 characters",
-        );
-    } else if let Err(error) = regex_lite::Regex::new(&whole(pattern)) {
-        problems.note_at(
-            "value",
-            "invalid_regex",
-            format!("not a regular expression: {error}"),
-        );
-    }
+    let detail = if pattern.is_empty() || pattern.len() > 1_024 {
+        "expected a pattern of 1 to 1024 characters".to_owned()
+    } else if let Err(error) = regex_lite::Regex::new(pattern) {
+        format!("not a regular expression: {error}")
+    } else if let Some(count) = repetitions(pattern).find(|count| *count > MAX_REPETITION) {
+        format!("repetition {count}: expected at most {MAX_REPETITION}")
+    } else if has_verbose_flag(pattern) {
+        "the flag \"x\" is not known to Envoy".to_owned()
+    } else {
+        return;
+    };
+    problems.note_at("value", "invalid_regex", detail);
+}
+
+/// The numbers in `{n}`, `{n,}` and `{n,m}`.
+fn repetitions(pattern: &str) -> impl Iterator<Item = u32> {
+    let bounds = pattern
+        .split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split('}').next());
+    bounds
+        .flat_map(|bounds| bounds.split(','))
+        .filter_map(|bound| bound.trim().parse().ok())
+}
+
+fn has_verbose_flag(pattern: &str) -> bool {
+    let flags = pattern
+        .split("(?")
+        .skip(1)
+        .filter_map(|rest| rest.split([':', ')']).next());
+    flags
+        .filter(|flags| !flags.starts_with(['P', '<']))
+        .any(|flags| flags.contains('x'))
 }
 
 /// `pattern`, made to match a whole text.

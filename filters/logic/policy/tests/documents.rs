@@ -436,6 +436,22 @@ fn raw_resources() {
     );
 }
 
+/// What is stored must be read again, one level deeper, by readers that stop at 127.
+#[test]
+fn nesting_is_bounded() {
+    let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!({ "a": inner }));
+    let at = "/spec/resource/metadata";
+    let within = |levels: usize| {
+        let mut document = envoy_resource();
+        set(&mut document, at, nested(levels));
+        Document::from_value(document)
+    };
+    assert!(within(61).is_ok());
+    let problems = within(62).unwrap_err();
+    assert_eq!(problems[0].reason, "too_deep");
+    assert!(problems[0].pointer.starts_with(at), "{}", problems[0].pointer);
+}
+
 #[test]
 fn all_problems_of_a_document_are_reported_at_once() {
     let mut document = shard_map();

@@ -23,7 +23,14 @@ struct Envelope {
 /// The most structural problems reported for one document.
 const MAX_STRUCTURAL: usize = 32;
 
+/// The deepest nesting of a document. JSON readers stop at 127 levels, and a document is stored inside an event.
+const MAX_DEPTH: usize = 64;
+
 pub(super) fn document(value: Value) -> Result<Document, Vec<Problem>> {
+    if let Some(pointer) = too_deep(&value, MAX_DEPTH) {
+        let detail = format!("nested deeper than {MAX_DEPTH} levels");
+        return Err(vec![Problem::new("too_deep", pointer, detail)]);
+    }
     let Envelope {
         api_version,
         kind,
@@ -79,6 +86,25 @@ fn typed<T: DeserializeOwned>(mut value: Value, base: &str) -> Result<T, Vec<Pro
             return Err(problems);
         }
     }
+}
+
+/// The pointer to the first value that stands deeper than `levels`.
+fn too_deep(value: &Value, levels: usize) -> Option<String> {
+    let children: Vec<(String, &Value)> = match value {
+        Value::Object(fields) => fields.iter().map(|(name, child)| (escape(name), child)).collect(),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, child)| (index.to_string(), child))
+            .collect(),
+        _ => return None,
+    };
+    let Some(deeper) = levels.checked_sub(1) else {
+        return Some(String::new());
+    };
+    children
+        .into_iter()
+        .find_map(|(token, child)| Some(format!("/{token}{}", too_deep(child, deeper)?)))
 }
 
 /// A field that was taken out is missing afterwards; that is no second problem.
