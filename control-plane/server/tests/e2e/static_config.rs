@@ -71,7 +71,10 @@ async fn the_static_configuration_serves_without_a_control_plane() {
     let file = home.path().join("envoy.yaml");
     let module = modules_dir().join("shard-router.wasm");
     let configuration = configuration()
-        .replacen("127.0.0.1", &admin.to_string(), 1)
+        .replace(
+            "address: 127.0.0.1, port_value: 9901",
+            &format!("address: {admin}, port_value: 9901"),
+        )
         .replace("127.0.0.1", &ip.to_string())
         .replace("target/modules/shard-router.wasm", module.to_str().unwrap());
     std::fs::write(&file, configuration).unwrap();

@@ -127,8 +127,11 @@ fn check_regex(pattern: &str, problems: &mut Problems) {
         "expected a pattern of 1 to 1024 characters".to_owned()
     } else if let Err(error) = regex_lite::Regex::new(pattern) {
         format!("not a regular expression: {error}")
-    } else if let Some(count) = repetitions(pattern).find(|count| *count > MAX_REPETITION) {
-        format!("repetition {count}: expected at most {MAX_REPETITION}")
+    } else if largest_repetition(pattern) > MAX_REPETITION {
+        format!(
+            "a part is repeated {} times: expected at most {MAX_REPETITION}",
+            largest_repetition(pattern)
+        )
     } else if has_verbose_flag(pattern) {
         "the flag \"x\" is not known to Envoy".to_owned()
     } else {
@@ -137,15 +140,55 @@ fn check_regex(pattern: &str, problems: &mut Problems) {
     problems.note_at("value", "invalid_regex", detail);
 }
 
-/// The numbers in `{n}`, `{n,}` and `{n,m}`.
-fn repetitions(pattern: &str) -> impl Iterator<Item = u32> {
-    let bounds = pattern
-        .split('{')
-        .skip(1)
-        .filter_map(|rest| rest.split('}').next());
-    bounds
-        .flat_map(|bounds| bounds.split(','))
-        .filter_map(|bound| bound.trim().parse().ok())
+/// How often the most repeated part of a pattern stands in a row: nested repetitions multiply, as RE2 counts them.
+fn largest_repetition(pattern: &str) -> u32 {
+    let mut groups = vec![1_u32];
+    let (mut last, mut largest) = (1_u32, 1_u32);
+    let mut rest = pattern.chars();
+    while let Some(next) = rest.next() {
+        match next {
+            '\\' => {
+                rest.next();
+                last = 1;
+            }
+            '[' => {
+                skip_class(&mut rest);
+                last = 1;
+            }
+            '(' => groups.push(1),
+            ')' => last = groups.pop().unwrap_or(1),
+            '{' => {
+                let bounds: String = rest.by_ref().take_while(|next| *next != '}').collect();
+                let bounds = bounds
+                    .split(',')
+                    .filter_map(|bound| bound.trim().parse::<u32>().ok());
+                last = last.saturating_mul(bounds.max().unwrap_or(1).max(1));
+            }
+            '*' | '+' | '?' | '|' => {}
+            _ => last = 1,
+        }
+        largest = largest.max(last);
+        if let Some(group) = groups.last_mut() {
+            *group = last.max(*group);
+        }
+    }
+    largest
+}
+
+/// To the end of a character class that has begun; a `]` right at its start is literal.
+fn skip_class(rest: &mut std::str::Chars<'_>) {
+    let mut first = true;
+    while let Some(next) = rest.next() {
+        match next {
+            '\\' => {
+                rest.next();
+            }
+            '^' if first => continue,
+            ']' if !first => return,
+            _ => {}
+        }
+        first = false;
+    }
 }
 
 fn has_verbose_flag(pattern: &str) -> bool {
@@ -249,4 +292,24 @@ fn is_token(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nested_repetitions_multiply_and_others_do_not() {
+        for (pattern, expected) in [
+            ("/a", 1),
+            ("/a{7}", 7),
+            ("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{12}", 12),
+            ("([a-z]{1,64}/){1,16}end", 1_024),
+            ("((a{3}b){4}c){5,}", 60),
+            (r"\{900}[{]{2}[]{9}]{3}(x|y{4}){2}", 8),
+            ("(a{40}|b){30}", 1_200),
+        ] {
+            assert_eq!(largest_repetition(pattern), expected, "{pattern}");
+        }
+    }
 }

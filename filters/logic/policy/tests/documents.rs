@@ -302,18 +302,23 @@ fn matches() {
         );
     }
     let regex = |pattern: &str| json!({"type": "RegularExpression", "value": pattern});
-    bad(
-        "/spec/match/0/path",
-        regex("/a("),
-        "/spec/match/0/path/value",
-        "invalid_regex",
-    );
-    bad(
-        "/spec/match/0/path",
-        regex(""),
-        "/spec/match/0/path/value",
-        "invalid_regex",
-    );
+    let patterns = [
+        "/a(",
+        "",
+        "a)|(?:b",
+        "(?x)/a b",
+        "/a{1001}",
+        "/a{0,1001}",
+        "(a{40}|b){30}",
+    ];
+    for pattern in patterns {
+        bad(
+            "/spec/match/0/path",
+            regex(pattern),
+            "/spec/match/0/path/value",
+            "invalid_regex",
+        );
+    }
     bad(
         "/spec/match/0/methods/0",
         json!("GE T"),

@@ -32,7 +32,7 @@ pub struct KeySpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum KeySource {
-    /// The value of a request header, as bytes. `{header: x-user-id}`
+    /// The value of a request header, as bytes; of a repeated header, the first value. `{header: x-user-id}`
     Header(String),
     /// The value of a query parameter, percent-decoded. `{query: user}`
     Query(String),
