@@ -6,6 +6,7 @@ use crate::counter::Counters;
 use crate::error::HostError;
 use crate::port::{Level, RootHost, StreamHost};
 use crate::reply::Refusal;
+use crate::request::Request;
 use crate::vm::{Generation, InFlight, Slot, Vm};
 use crate::worker::{self, Gauges, Report};
 
@@ -179,7 +180,7 @@ impl<F: Filter> Stream<F> {
         match &self.running {
             Some((filter, _)) => filter.on_request_headers(host),
             // Envoy sends no request to a root that refused its configuration; if it did, nothing passes unjudged.
-            None => Refusal::proxy_failure().send(host),
+            None => Refusal::proxy_failure().send(&Request::new(host)),
         }
     }
 }

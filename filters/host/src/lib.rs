@@ -47,6 +47,7 @@ mod error;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod fake;
 mod filter;
+mod pairs;
 pub mod port;
 pub mod reply;
 mod request;

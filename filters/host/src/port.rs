@@ -93,8 +93,9 @@ pub trait SharedData {
 
 /// The headers of the request at hand. Names are lower-case, pseudo-headers included; values are bytes.
 pub trait RequestHeaders {
-    /// The first value of `name`.
-    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, HostError>;
+    /// All of them, in order, as the ABI lays them out: their number, the lengths of every name and value, then the
+    /// texts, each followed by a zero byte; integers are 32 bits, little-endian. No bytes are no headers.
+    fn pairs(&self) -> Result<Vec<u8>, HostError>;
     /// Puts one value in the place of all that `name` has.
     fn set(&self, name: &str, value: &[u8]) -> Result<(), HostError>;
     /// Removes every value of `name`; that it has none is no error.
@@ -105,8 +106,9 @@ pub trait RequestHeaders {
 pub trait LocalReply {
     /// An HTTP answer.
     fn reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), HostError>;
-    /// A gRPC answer of trailers only.
-    fn reply_grpc(&self, status: GrpcStatus, message: &str) -> Result<(), HostError>;
+    /// A gRPC answer of trailers only, for a request that the host takes for gRPC. Any other gets `message` as plain text
+    /// with the HTTP status `http`.
+    fn reply_grpc(&self, http: u16, status: GrpcStatus, message: &str) -> Result<(), HostError>;
 }
 
 /// What a root context may ask.

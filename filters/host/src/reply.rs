@@ -1,10 +1,12 @@
 //! Answers that a filter gives in the place of an upstream.
 
 use serde::Serialize;
+use weir_route_match::RequestView;
 
 use crate::error::HostError;
 use crate::filter::Action;
 use crate::port::{GrpcStatus, Level, StreamHost};
+use crate::request::Request;
 
 /// Why a request is not served. Holds nothing that the request brought.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -35,12 +37,14 @@ impl Refusal {
         }
     }
 
-    /// Answers the request: problem+json (RFC 9457), or a gRPC status where the request speaks gRPC.
+    /// Answers the request: problem+json (RFC 9457), or a gRPC status where the request speaks gRPC. A request whose
+    /// headers can't be read gets problem+json.
     ///
     /// Always [`Action::Pause`]: a request that could not even be answered goes nowhere.
-    pub fn send(&self, host: &impl StreamHost) -> Action {
-        let sent = if is_grpc(host) {
-            host.reply_grpc(self.grpc, &self.detail)
+    pub fn send(&self, request: &Request<'_, impl StreamHost>) -> Action {
+        let host = request.host();
+        let sent = if is_grpc(request) {
+            host.reply_grpc(self.status, self.grpc, &self.detail)
         } else {
             self.send_http(host)
         };
@@ -63,9 +67,10 @@ impl Refusal {
     }
 }
 
-/// Whether the request's content-type is `application/grpc`, `application/grpc+proto`, `application/grpc-web`, ….
-fn is_grpc(host: &impl StreamHost) -> bool {
-    let content_type = host.get("content-type").ok().flatten().unwrap_or_default();
-    let start = content_type.get(..b"application/grpc".len());
-    start.is_some_and(|start| start.eq_ignore_ascii_case(b"application/grpc"))
+/// Whether Envoy takes the request for gRPC (`Grpc::Common::hasGrpcContentType`): `application/grpc` or
+/// `application/grpc+…`, letter for letter. gRPC-Web is not gRPC.
+fn is_grpc(request: &impl RequestView) -> bool {
+    let content_type = request.header("content-type").unwrap_or_default();
+    let suffix = content_type.strip_prefix(b"application/grpc");
+    suffix.is_some_and(|suffix| matches!(suffix, [] | [b'+', ..]))
 }

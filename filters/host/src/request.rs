@@ -1,102 +1,49 @@
-//! The request at hand, read as far as it is needed, each header once.
+//! The request at hand, read at most once.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 
 use weir_route_match::RequestView;
 
 use crate::error::HostError;
+use crate::pairs;
 use crate::port::RequestHeaders;
 
-/// A [`RequestView`] over the host: a header is asked for when it is first read, and kept.
+/// A [`RequestView`] over the host: all headers are read when the first is asked for, and kept as the host gave them.
+/// One call for all is cheaper than one for each of the few headers that a decision needs.
 ///
-/// A header that the host fails to give reads as absent; whoever decides something by this view looks at
+/// Where the host fails to give them, every header reads as absent; whoever decides something by this view looks at
 /// [`Request::failure`] before acting on the decision.
 #[derive(Debug)]
 pub struct Request<'h, H> {
     host: &'h H,
-    read: Chunk,
-    failure: Cell<Option<HostError>>,
+    headers: OnceCell<Result<Vec<u8>, HostError>>,
 }
 
-impl<'h, H: RequestHeaders> Request<'h, H> {
+impl<'h, H> Request<'h, H> {
     /// The request of the stream at hand.
     pub fn new(host: &'h H) -> Self {
         Self {
             host,
-            read: Chunk::default(),
-            failure: Cell::new(None),
+            headers: OnceCell::new(),
         }
     }
 
-    /// The last failure to read a header.
-    pub fn failure(&self) -> Option<HostError> {
-        self.failure.get()
+    /// The host that has the request.
+    pub fn host(&self) -> &'h H {
+        self.host
     }
 
-    fn ask(&self, name: &str) -> Option<Vec<u8>> {
-        self.host.get(name).unwrap_or_else(|error| {
-            self.failure.set(Some(error));
-            None
-        })
+    /// Why the headers could not be read, if they were asked for.
+    pub fn failure(&self) -> Option<HostError> {
+        self.headers.get()?.as_ref().err().copied()
     }
 }
 
 impl<H: RequestHeaders> RequestView for Request<'_, H> {
-    fn header(&self, name: &str) -> Option<&[u8]> {
-        self.read.get_or_read(name, || self.ask(name))
-    }
-}
-
-/// Headers that were read, in place: most requests need fewer than fit, and then nothing is allocated for them.
-#[derive(Debug, Default)]
-struct Chunk {
-    entries: [OnceCell<Entry>; 6],
-    more: OnceCell<Box<Chunk>>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    name: Name,
-    value: Option<Vec<u8>>,
-}
-
-impl Chunk {
-    fn get_or_read(&self, name: &str, read: impl FnOnce() -> Option<Vec<u8>>) -> Option<&[u8]> {
-        let is_it = |entry: &&OnceCell<Entry>| entry.get().is_none_or(|entry| entry.name.is(name));
-        let Some(entry) = self.entries.iter().find(is_it) else {
-            return self.more.get_or_init(Box::default).get_or_read(name, read);
-        };
-        let entry = entry.get_or_init(|| Entry {
-            name: Name::new(name),
-            value: read(),
-        });
-        entry.value.as_deref()
-    }
-}
-
-/// A header's name, in place unless it is long.
-#[derive(Debug)]
-enum Name {
-    Short(u8, [u8; 30]),
-    Long(Box<[u8]>),
-}
-
-impl Name {
-    fn new(name: &str) -> Self {
-        let mut bytes = [0; 30];
-        match (bytes.get_mut(..name.len()), u8::try_from(name.len())) {
-            (Some(place), Ok(length)) => {
-                place.copy_from_slice(name.as_bytes());
-                Self::Short(length, bytes)
-            }
-            _ => Self::Long(name.as_bytes().into()),
-        }
-    }
-
-    fn is(&self, name: &str) -> bool {
-        match self {
-            Self::Short(length, bytes) => bytes.get(..usize::from(*length)) == Some(name.as_bytes()),
-            Self::Long(bytes) => **bytes == *name.as_bytes(),
-        }
+    fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let headers = self.headers.get_or_init(|| self.host.pairs());
+        pairs::read(headers.as_deref().unwrap_or_default())
+            .filter(move |(known, _)| *known == name.as_bytes())
+            .map(|(_, value)| value)
     }
 }

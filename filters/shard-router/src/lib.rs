@@ -7,8 +7,8 @@
 //! * no rule: both headers are removed.
 //! * no key, or one that is too long: 400 with a problem+json body, gRPC INVALID_ARGUMENT.
 //!
-//! Either way nothing that a client sent under these names survives, in any number. Where the host fails to set or
-//! remove the cluster header, the request is answered with 503 and goes nowhere.
+//! Either way nothing that a client sent under these names survives, in any number. Where the host fails to give
+//! the headers, or to set or remove one of these two, the request is answered with 503 and goes nowhere.
 //!
 //! Requests are counted as `weir_requests_total` by outcome, ShardMap and shard.
 //!
@@ -74,14 +74,14 @@ impl Filter for ShardRouterFilter {
         let request = Request::new(host);
         let decision = self.router.on_request(&request);
         if let Some(error) = request.failure() {
-            return self.fail(host, error);
+            return self.fail(&request, error);
         }
         let done = match decision {
             Decision::Forward { target, .. } => forward(host, target),
             Decision::NoRule => leave_alone(host),
             Decision::Reject { rejection, .. } => {
                 self.outcomes.count(&decision);
-                return refusal::refusal(rejection).send(host);
+                return refusal::refusal(rejection).send(&request);
             }
         };
         match done {
@@ -89,19 +89,19 @@ impl Filter for ShardRouterFilter {
                 self.outcomes.count(&decision);
                 Action::Continue
             }
-            Err(error) => self.fail(host, error),
+            Err(error) => self.fail(&request, error),
         }
     }
 }
 
 impl ShardRouterFilter {
-    fn fail(&self, host: &impl StreamHost, error: HostError) -> Action {
+    fn fail(&self, request: &Request<'_, impl StreamHost>, error: HostError) -> Action {
         self.outcomes.count_failure();
-        host.log(
+        request.host().log(
             Level::Error,
             &format!("shard-router: a request was refused: {error}"),
         );
-        Refusal::proxy_failure().send(host)
+        Refusal::proxy_failure().send(request)
     }
 }
 

@@ -41,7 +41,8 @@ fn a_grpc_request_without_a_key_gets_invalid_argument() {
     for content_type in ["application/grpc", "application/grpc+proto"] {
         let request = Request::new("POST", "/orders").header("content-type", content_type);
         let outcome = router.request(request);
-        assert_eq!(outcome.local_response.unwrap().grpc_status, Some(3));
+        let response = outcome.local_response.unwrap();
+        assert_eq!((response.status, response.grpc_status), (400, Some(3)));
         let answer = outcome.answer.unwrap();
         assert_eq!(answer.text("grpc-status").as_deref(), Some("3"));
         assert_eq!(answer.text(":status").as_deref(), Some("200"));

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use crate::error::HostError;
+use crate::pairs;
 use crate::port::{GrpcStatus, Level, LocalReply, Log, RequestHeaders};
 
 /// A request at a filter.
@@ -28,14 +29,21 @@ pub enum Reply {
         body: Vec<u8>,
     },
     /// gRPC, trailers only.
-    Grpc(GrpcStatus, String),
+    Grpc {
+        /// The HTTP status for a request that is no gRPC.
+        http: u16,
+        /// The status.
+        status: GrpcStatus,
+        /// The message.
+        message: String,
+    },
 }
 
 /// A kind of host call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// Reading a header.
-    Get,
+    /// Reading all headers.
+    Read,
     /// Replacing a header.
     Set,
     /// Removing a header.
@@ -68,7 +76,7 @@ impl Stream {
         self.reply.borrow().clone()
     }
 
-    /// From now on the host fails `call` for the header `name` (a reply: for any).
+    /// From now on the host fails `call` for the header `name`; reading and answering have none (`""`).
     pub fn fail(&self, call: Call, name: &str) {
         self.failing.borrow_mut().push((call, name.to_owned()));
     }
@@ -103,9 +111,9 @@ impl Log for Stream {
 }
 
 impl RequestHeaders for Stream {
-    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, HostError> {
-        self.call(Call::Get, name)?;
-        Ok(self.values(name).into_iter().next())
+    fn pairs(&self) -> Result<Vec<u8>, HostError> {
+        self.call(Call::Read, "")?;
+        Ok(pairs::write(&self.headers.borrow()))
     }
 
     fn set(&self, name: &str, value: &[u8]) -> Result<(), HostError> {
@@ -135,7 +143,12 @@ impl LocalReply for Stream {
         })
     }
 
-    fn reply_grpc(&self, status: GrpcStatus, message: &str) -> Result<(), HostError> {
-        self.answer_with(Reply::Grpc(status, message.to_owned()))
+    fn reply_grpc(&self, http: u16, status: GrpcStatus, message: &str) -> Result<(), HostError> {
+        let message = message.to_owned();
+        self.answer_with(Reply::Grpc {
+            http,
+            status,
+            message,
+        })
     }
 }

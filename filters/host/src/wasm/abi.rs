@@ -34,13 +34,7 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
-    fn proxy_get_header_map_value(
-        map: u32,
-        name: *const u8,
-        name_size: usize,
-        data: *mut *mut u8,
-        size: *mut usize,
-    ) -> u32;
+    fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_replace_header_map_value(
         map: u32,
         name: *const u8,
@@ -134,23 +128,13 @@ pub(super) fn buffer(buffer: Buffer) -> Result<Vec<u8>, HostError> {
     Ok(handed.into_vec())
 }
 
-pub(super) fn header(map: Map, name: &str) -> Result<Option<Vec<u8>>, HostError> {
+pub(super) fn header_pairs(map: Map) -> Result<Vec<u8>, HostError> {
     let mut handed = Handed::new();
     // SAFETY: as in `buffer`.
-    let status = unsafe {
-        proxy_get_header_map_value(
-            map as u32,
-            name.as_ptr(),
-            name.len(),
-            &raw mut handed.data,
-            &raw mut handed.size,
-        )
-    };
-    match HostError::check(status) {
-        Ok(()) => Ok(Some(handed.into_vec())),
-        Err(HostError::NotFound) => Ok(None),
-        Err(error) => Err(error),
-    }
+    HostError::check(unsafe {
+        proxy_get_header_map_pairs(map as u32, &raw mut handed.data, &raw mut handed.size)
+    })?;
+    Ok(handed.into_vec())
 }
 
 pub(super) fn replace_header(map: Map, name: &str, value: &[u8]) -> Result<(), HostError> {

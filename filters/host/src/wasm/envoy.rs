@@ -1,6 +1,7 @@
 //! Envoy as the host.
 
 use crate::error::HostError;
+use crate::pairs;
 use crate::port::{
     Clock, Configuration, GrpcStatus, Level, LocalReply, Log, MetricId, MetricKind, Metrics, RequestHeaders,
     SharedData, Ticks, Version,
@@ -66,8 +67,8 @@ impl SharedData for Envoy {
 }
 
 impl RequestHeaders for Envoy {
-    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, HostError> {
-        abi::header(Map::RequestHeaders, name)
+    fn pairs(&self) -> Result<Vec<u8>, HostError> {
+        abi::header_pairs(Map::RequestHeaders)
     }
 
     fn set(&self, name: &str, value: &[u8]) -> Result<(), HostError> {
@@ -81,29 +82,11 @@ impl RequestHeaders for Envoy {
 
 impl LocalReply for Envoy {
     fn reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), HostError> {
-        abi::send_local_response(status.into(), &pairs(headers), body, -1)
+        abi::send_local_response(status.into(), &pairs::write(headers), body, -1)
     }
 
-    fn reply_grpc(&self, status: GrpcStatus, message: &str) -> Result<(), HostError> {
-        abi::send_local_response(200, &pairs(&[]), message.as_bytes(), status as i32)
+    fn reply_grpc(&self, http: u16, status: GrpcStatus, message: &str) -> Result<(), HostError> {
+        let headers = pairs::write::<&str, &str>(&[]);
+        abi::send_local_response(http.into(), &headers, message.as_bytes(), status as i32)
     }
-}
-
-/// Headers as the ABI wants them: their number, the lengths of every name and value, then the texts, each followed by
-/// a zero byte; integers are 32 bits, little-endian.
-fn pairs(headers: &[(&str, &str)]) -> Vec<u8> {
-    let mut bytes = length(headers.len()).to_vec();
-    for (name, value) in headers {
-        bytes.extend(length(name.len()));
-        bytes.extend(length(value.len()));
-    }
-    for text in headers.iter().flat_map(|(name, value)| [name, value]) {
-        bytes.extend_from_slice(text.as_bytes());
-        bytes.push(0);
-    }
-    bytes
-}
-
-fn length(length: usize) -> [u8; 4] {
-    u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes()
 }

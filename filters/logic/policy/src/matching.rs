@@ -46,7 +46,7 @@ pub enum PathMatch {
 pub struct HeaderMatch {
     /// Lower-case header name.
     pub name: String,
-    /// The exact value; absent: the header must be present.
+    /// The exact value; of a repeated header, any of its values. Absent: the header must be present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
 }

@@ -28,17 +28,14 @@ impl HostPattern {
     }
 }
 
-/// Cuts `:port` off. In an IP literal (`[::1]`, RFC 3986 section 3.2.2) colons are no ports.
+/// Cuts off the last colon and what follows, be it a port or not, as Envoy does (`HeaderUtility::getPortStart`). A colon
+/// before a `]` belongs to an IP literal (`[::1]`, RFC 3986 section 3.2.2).
 fn without_port(authority: &[u8]) -> &[u8] {
-    let Some(colon) = authority.iter().rposition(|byte| *byte == b':') else {
-        return authority;
-    };
-    let (host, port) = authority.split_at(colon);
-    let digits = port.get(1..).unwrap_or_default();
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return authority;
+    let last = authority.iter().rposition(|byte| matches!(byte, b':' | b']'));
+    match last.and_then(|last| authority.split_at_checked(last)) {
+        Some((host, [b':', ..])) => host,
+        _ => authority,
     }
-    host
 }
 
 /// `host` without `suffix` at its end.
@@ -60,7 +57,9 @@ mod tests {
     fn compares_hosts_without_port_and_case() {
         check("api.example.com", "API.Example.com:8080", true);
         check("api.example.com", "api.example.com", true);
-        check("api.example.com", "api.example.com:", false);
+        check("api.example.com", "api.example.com:", true);
+        check("api.example.com", "api.example.com:x", true);
+        check("api.example.com", "api.example.com:1:2", false);
         check("api.example.com", "api.example.com.evil.org", false);
         check("api.example.com", "", false);
     }
@@ -79,6 +78,9 @@ mod tests {
         assert_eq!(without_port(b"[::1]"), b"[::1]");
         assert_eq!(without_port(b"[::1]:443"), b"[::1]");
         assert_eq!(without_port(b"[2001:db8::7]:8080"), b"[2001:db8::7]");
+        assert_eq!(without_port(b"[::1]:x"), b"[::1]");
+        assert_eq!(without_port(b"[::1]:x]"), b"[::1]:x]");
         assert_eq!(without_port(b"127.0.0.1:80"), b"127.0.0.1");
+        assert_eq!(without_port(b":80"), b"");
     }
 }

@@ -8,6 +8,10 @@ use crate::path::PathPattern;
 use crate::view::{RequestView, path_of};
 
 /// A [`RequestMatch`], compiled. Conditions on the path are looked at first, those on headers last.
+///
+/// A header that stands several times matches if one of its values does, as in Envoy since 1.39
+/// (`envoy.reloadable_features.match_headers_individually`). Envoy itself joins repeats of some well-known headers by commas
+/// as they arrive; such a one has one value here as well.
 #[derive(Clone, Debug)]
 pub struct Matcher {
     path: Option<PathPattern>,
@@ -73,9 +77,9 @@ impl Matcher {
 }
 
 fn matches_header(header: &HeaderMatch, request: &(impl RequestView + ?Sized)) -> bool {
-    let found = request.header(&header.name);
+    let mut values = request.values(&header.name);
     match &header.value {
-        Some(value) => found == Some(value.as_bytes()),
-        None => found.is_some(),
+        Some(expected) => values.any(|value| *value == *expected.as_bytes()),
+        None => values.next().is_some(),
     }
 }

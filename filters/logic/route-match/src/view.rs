@@ -2,12 +2,17 @@
 
 /// Reads a request's headers.
 ///
-/// Pseudo-headers go by their names `:method`, `:path` and `:authority`; other names are lower-case. A header
-/// that stands several times yields its first value. An implementation over a host reads a header when it is
-/// asked for and keeps it, so that asking twice costs one host call.
+/// Pseudo-headers go by their names `:method`, `:path` and `:authority`; other names are lower-case. An
+/// implementation over a host reads the headers when the first is asked for, so that a request whose headers
+/// decide nothing costs no host call.
 pub trait RequestView {
-    /// The value of the header `name`, as bytes.
-    fn header(&self, name: &str) -> Option<&[u8]>;
+    /// Every value of the header `name`, as bytes, in the request's order.
+    fn values(&self, name: &str) -> impl Iterator<Item = &[u8]>;
+
+    /// The first value of the header `name`.
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        self.values(name).next()
+    }
 
     /// The method.
     fn method(&self) -> Option<&[u8]> {
@@ -27,9 +32,9 @@ pub trait RequestView {
 
 /// A request whose headers are all at hand.
 impl RequestView for [(&str, &[u8])] {
-    fn header(&self, name: &str) -> Option<&[u8]> {
+    fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.iter()
-            .find(|(known, _)| *known == name)
+            .filter(move |(known, _)| *known == name)
             .map(|(_, value)| *value)
     }
 }

@@ -9,9 +9,10 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use proptest::prelude::*;
 use weir_policy::compiled::{CompiledRoute, FORMAT, Rule, SlotConfig};
 use weir_policy::matching::{HeaderMatch, PathMatch, RequestMatch};
-use weir_route_match::{RequestView, Selector};
+use weir_route_match::{Matcher, RequestView, Selector};
 
 fn path(prefix: &str) -> RequestMatch {
     RequestMatch {
@@ -51,9 +52,9 @@ fn slot(routes: Vec<CompiledRoute>, rules: Vec<Rule>) -> SlotConfig<()> {
 struct Reads<'r>(&'r [(&'r str, &'r [u8])], RefCell<BTreeSet<String>>);
 
 impl RequestView for Reads<'_> {
-    fn header(&self, name: &str) -> Option<&[u8]> {
+    fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.1.borrow_mut().insert(name.to_owned());
-        self.0.header(name)
+        self.0.values(name)
     }
 }
 
@@ -80,15 +81,8 @@ fn a_rule_without_conditions_reads_nothing() {
 
 #[test]
 fn the_first_rule_that_holds_wins() {
-    let header = RequestMatch {
-        headers: vec![HeaderMatch {
-            name: "x-beta".into(),
-            value: Some("on".into()),
-        }],
-        ..RequestMatch::default()
-    };
     let rules = vec![
-        rule("d/z", None, Some(header)),
+        rule("d/z", None, Some(header_match("x-beta", Some("on")))),
         rule("d/b", None, Some(path("/a"))),
         rule("d/a", None, None),
     ];
@@ -106,6 +100,33 @@ fn the_first_rule_that_holds_wins() {
         Some("d/a"),
         &["x-beta", ":path"],
     );
+}
+
+fn header_match(name: &str, value: Option<&str>) -> RequestMatch {
+    RequestMatch {
+        headers: vec![HeaderMatch {
+            name: name.into(),
+            value: value.map(Into::into),
+        }],
+        ..RequestMatch::default()
+    }
+}
+
+proptest! {
+    /// Envoy compares each value on its own, and does not join them.
+    #[test]
+    fn a_repeated_header_matches_by_any_of_its_values(
+        values in prop::collection::vec("[a,]{0,3}", 0..4),
+        expected in "[a,]{0,4}",
+    ) {
+        let mut request: Vec<(&str, &[u8])> = vec![("x-b", b"a")];
+        for value in &values {
+            request.extend([("x-a", value.as_bytes()), ("x-c", b"a")]);
+        }
+        let holds = |value| Matcher::try_new(&header_match("x-a", value)).unwrap().matches(&request[..]);
+        prop_assert_eq!(holds(Some(&expected)), values.contains(&expected));
+        prop_assert_eq!(holds(None), !values.is_empty());
+    }
 }
 
 #[test]

@@ -183,9 +183,9 @@ fn without_a_rule_there_is_no_decision() {
 struct Reads<'r>(&'r [(&'r str, &'r [u8])], RefCell<BTreeSet<String>>);
 
 impl RequestView for Reads<'_> {
-    fn header(&self, name: &str) -> Option<&[u8]> {
+    fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.1.borrow_mut().insert(name.to_owned());
-        self.0.header(name)
+        self.0.values(name)
     }
 }
 
