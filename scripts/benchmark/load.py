@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weirlib import packages
+from weirlib.lifetime import bound
 from weirlib.output import Failure
-from weirlib.processes import bound
 
 KEYS = 1_024
 # A round in which Envoy waits for its core for more than this share of its running time is repeated, so often.

@@ -4,7 +4,6 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -73,7 +72,7 @@ def caution(rounds: Rounds) -> str:
 
 
 def write(path: Path, rounds: Rounds, titles: dict[str, str], about: dict[str, object]) -> None:
-    """All samples and what they were taken with."""
+    """All samples and what they were taken with. The file is replaced as a whole."""
     peers = [
         {
             "name": name,
@@ -86,7 +85,9 @@ def write(path: Path, rounds: Rounds, titles: dict[str, str], about: dict[str, o
     found = {"added_cost_ratio": ratio(rounds, "shard-router", "noop"), "aim": AIM, "waited_for_core": busy(rounds)}
     document = {"date": datetime.now(UTC).isoformat(timespec="seconds"), **machine(), **about, **found, "peers": peers}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    unfinished = path.with_name(f".{path.name}.new")
+    unfinished.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    unfinished.rename(path)
 
 
 def median_cpu(samples: list[Sample]) -> float:
@@ -97,14 +98,14 @@ def median_cpu(samples: list[Sample]) -> float:
 def machine() -> dict[str, object]:
     """What it ran on."""
     models = [line.split(":", 1)[1].strip() for line in cpuinfo() if line.startswith("model name")]
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    commit = attempt(["git", "-C", str(ROOT), "rev-parse", "HEAD"])
     return {
         "machine": {
             "cpu": models[0] if models else platform.machine(),
             "cores": os.cpu_count(),
             "kernel": platform.release(),
         },
-        "commit": commit.stdout.strip() or None,
+        "commit": commit.strip() if commit else None,
         "rustc": (attempt(["rustc", "--version"]) or "").strip(),
     }
 

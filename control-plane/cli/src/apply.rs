@@ -97,13 +97,11 @@ fn report_unreadable(errors: &LoadErrors, console: &mut Console<'_>) -> Failure 
 }
 
 fn report(value: &serde_json::Value, console: &mut Console<'_>) -> Failure {
-    if console.is_for_people() {
-        return Failure::Reported;
+    if !console.is_for_people() {
+        // Problems were found, whether or not somebody reads them to their end.
+        let _ = console.answer(value, String::new);
     }
-    console
-        .answer(value, String::new)
-        .err()
-        .unwrap_or(Failure::Reported)
+    Failure::Reported
 }
 
 /// `ShardMap default/orders: changed`, one a line.

@@ -1,6 +1,5 @@
 //! `weir compile`.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -27,10 +26,13 @@ pub struct CompileOptions {
     /// The filter
     #[arg(long, default_value = "shard-router", value_parser = parse_filter)]
     filter: String,
-    /// The configuration's generation, which the filter's metrics show
+    /// The configuration's generation, which the filter's metrics show; it must grow with every change
+    ///
+    /// When a running Envoy gets another configuration, the generation must be higher than that of every one before:
+    /// a configuration that equals an earlier one to the byte would be taken for that one, which is no longer in force.
     #[arg(long, default_value_t = 1, value_name = "N")]
     generation: u32,
-    /// Write to this file, not to stdout; it is replaced as a whole
+    /// Write to this file, not to stdout; a regular file is replaced as a whole
     #[arg(short = 'O', long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -131,11 +133,7 @@ fn compile(state: &State, gateway: &GatewayRef, filter: &str, generation: u32) -
 }
 
 /// Puts a file in place as a whole, so that nobody reads half of it.
-pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    crate::atomic::write(folder, path, |file| writeln!(file, "{}", text.trim_end()))
+fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    crate::atomic::write(path, |file| writeln!(file, "{}", text.trim_end()))
         .map_err(|error| Failure::file("write", path, &error))
 }

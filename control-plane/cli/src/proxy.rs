@@ -28,7 +28,7 @@ pub enum ProxyCommand {
     /// Fetch the modules, write the bootstrap, run Envoy
     ///
     /// While Envoy runs, new modules are fetched as the control plane names them. SIGTERM and SIGINT go on to Envoy,
-    /// and its exit code is the command's. When the control plane is down, the modules in the folder have to do.
+    /// SIGHUP ends it as SIGTERM does, and its exit code is the command's. When the control plane is down, the modules in the folder have to do.
     Run(RunOptions),
 }
 

@@ -67,8 +67,10 @@ pub(crate) async fn run(
         documents: count_kinds(&list),
         proxies: fleet.items,
     };
-    console.answer(&status, || render(&status))?;
-    verdict
+    let shown = console.answer(&status, || render(&status));
+    // What was found counts more than whether somebody read it to its end.
+    verdict?;
+    shown
 }
 
 fn verdict(fleet: &Fleet, options: &StatusOptions) -> Result<(), Failure> {

@@ -1,11 +1,15 @@
 """Progress and failures, as people read them. Progress goes to stderr: stdout is for results."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from weirlib.lifetime import Stopped, bound
 
 
 class Failure(Exception):
@@ -35,30 +39,43 @@ def step(title: str) -> Iterator[None]:
 
 
 def main(entry: Callable[[], int]) -> None:
-    """Runs a script's entry; a Failure is printed and exits 1."""
+    """Runs a script's entry; a Failure is printed and exits 1, a signal exits with the shell's code for it."""
     try:
         sys.exit(entry())
     except Failure as failure:
         sys.exit(f"error: {failure}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except Stopped as stopped:
+        say(f"stopped by {stopped}")
+        sys.exit(stopped.code)
 
 
 def attempt(command: Sequence[str], timeout: float | None = None) -> str | None:
     """The output of a command; None when it can't be run, fails, or takes longer than `timeout` seconds."""
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=True)
+        answer = subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout, check=True, preexec_fn=bound()
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout
 
 
 def require(command: Sequence[str], remedy: str, env: Mapping[str, str], cwd: Path) -> None:
-    """Runs a command whose output the user sees; a Failure when it fails."""
+    """Runs a command whose output the user sees; a Failure when it fails. It ends with the script."""
     try:
         # What a step prints is progress, so it goes where progress goes.
-        code = subprocess.run(command, cwd=cwd, env=env, stdout=sys.stderr, check=False).returncode
+        process = subprocess.Popen(
+            command, cwd=cwd, env=env, stdout=sys.stderr, start_new_session=True, preexec_fn=bound()
+        )
     except OSError as error:
         raise Failure(f"cannot run {command[0]}: {error.strerror}", remedy) from error
+    try:
+        code = process.wait()
+    except Stopped:
+        # The group is the command's own: what it has started ends with it.
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+        raise
     if code != 0:
         raise Failure(f"{' '.join(command)}: exit code {code}", remedy)

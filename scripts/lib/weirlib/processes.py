@@ -1,6 +1,5 @@
 """Processes that end with the script that started them, however it ends."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -8,42 +7,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from weirlib.lifetime import bound
 from weirlib.output import Failure
 
-PR_SET_PDEATHSIG = 1
-LIBC = ctypes.CDLL(None, use_errno=True)
 PATIENCE = 10.0
-
-
-class Stopped(BaseException):
-    """The script was asked to end."""
-
-
-def stop_on_signals() -> None:
-    """From now on SIGINT, SIGTERM and SIGHUP raise Stopped in the main thread, once."""
-
-    def stop(number: int, _frame: object) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(each, signal.SIG_IGN)
-        raise Stopped(signal.Signals(number).name)
-
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, stop)
-
-
-def bound(cores: Iterable[int] = ()) -> Callable[[], None]:
-    """What a new process does before it runs its program: it ends with this one, and stays on these cores."""
-    parent, pinned = os.getpid(), set(cores)
-
-    def prepare() -> None:
-        # prctl(2): the child is told when its parent dies. The parent may be gone already.
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-        if pinned:
-            os.sched_setaffinity(0, pinned)
-
-    return prepare
 
 
 class Child:

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from weirlib.lifetime import bound
 from weirlib.output import say
 from weirlib.places import ROOT
-from weirlib.processes import bound
 
 # cargo test's last line of a suite.
 RESULT = re.compile(r"test result: \w+\. (\d+) passed; (\d+) failed;")
 LIMIT_SECONDS = 40 * 60.0
+# What timeout(1) exits with: a command that was ended may itself exit 0.
+TOO_LONG = 124
 
 
 @dataclass(frozen=True)
@@ -68,18 +70,19 @@ def run(check: Check, env: Mapping[str, str]) -> Count:
 
 def _stream(command: Sequence[str], env: Mapping[str, str]) -> tuple[int, list[str]]:
     lines: list[str] = []
-    with _started(command, env) as process:
+    with _started(command, env) as (process, late):
         assert process.stdout
         for line in process.stdout:
             sys.stdout.write(line)
             sys.stdout.flush()
             lines.append(line)
-        return process.wait(), lines
+        code = process.wait()
+    return TOO_LONG if late.is_set() else code, lines
 
 
 @contextmanager
-def _started(command: Sequence[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A process in a group of its own, which is ended with the block, or when it takes too long."""
+def _started(command: Sequence[str], env: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[str], threading.Event]]:
+    """A process in a group of its own, ended with the block or when it takes too long, and whether it did."""
     process = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -92,10 +95,16 @@ def _started(command: Sequence[str], env: Mapping[str, str]) -> Iterator[subproc
         start_new_session=True,
         preexec_fn=bound(),
     )
-    timer = threading.Timer(LIMIT_SECONDS, _end, [process, "took too long"])
+    late = threading.Event()
+
+    def limit() -> None:
+        late.set()
+        _end(process, "took too long")
+
+    timer = threading.Timer(LIMIT_SECONDS, limit)
     timer.start()
     try:
-        yield process
+        yield process, late
     finally:
         timer.cancel()
         if process.poll() is None:

@@ -48,11 +48,11 @@ def _rust() -> dict[str, str]:
     if not shutil.which("rustup"):
         return _without_rustup(channel)
     installed = _installed()
-    if any(name.startswith(f"{channel}-") for name in installed):
-        return {}
+    pinned = [name for name in installed if name.startswith(f"{channel}-")]
     same = [name for name, version in installed.items() if version == _version(channel)]
-    if same:
-        return _instead(same[0], channel)
+    for name in (pinned + same)[:1]:
+        _complete(name, components)
+        return {} if pinned else _instead(name, channel)
     say(f"    installing Rust {channel} with rustup")
     wanted = [part for component in components for part in ("--component", component)]
     command = ["rustup", "toolchain", "install", channel, "--profile", "minimal", *wanted]
@@ -86,6 +86,28 @@ def _installed() -> dict[str, Version]:
     names = [line.split()[0] for line in lines if line.strip() and not line.startswith("no ")]
     versions = {name: _version(attempt(["rustup", "run", name, "rustc", "--version"])) for name in names}
     return {name: version for name, version in versions.items() if version is not None}
+
+
+def _complete(name: str, components: list[str]) -> None:
+    """Adds the components that an installed toolchain lacks, as one of the minimal profile does."""
+    missing = [component for component in components if not _runs(name, component)]
+    if not missing:
+        return
+    command = ["rustup", "component", "add", "--toolchain", name, *missing]
+    say(f"    adding {', '.join(missing)} to {name}")
+    attempt(command, timeout=600)
+    still = [component for component in missing if not _runs(name, component)]
+    if still:
+        raise Failure(
+            f"the toolchain {name} lacks {', '.join(still)}, and rustup could not add that",
+            f"see what this says: {' '.join(command)}",
+        )
+
+
+def _runs(name: str, component: str) -> bool:
+    """Whether cargo's command for a component is there: cargo-clippy for clippy, cargo-fmt for rustfmt."""
+    command = f"cargo-{component.removeprefix('rust')}"
+    return attempt(["rustup", "run", name, command, "--version"], timeout=60) is not None
 
 
 def _instead(name: str, channel: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 //! A folder of modules: `modules.json`, and one `<sha256>.wasm` per module.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -51,7 +51,7 @@ impl Folder {
 
     /// Puts a module's file in place.
     pub(crate) fn put(&self, module: &Module, content: &[u8]) -> Result<(), Failure> {
-        self.write(&self.path.join(module.file_name()), content)
+        Self::write(&self.path.join(module.file_name()), content)
     }
 
     /// Puts `modules.json` in place, unless it is there already, the same.
@@ -60,7 +60,7 @@ impl Folder {
             return Ok(());
         }
         let text = crate::console::json(catalog)?;
-        self.write(
+        Self::write(
             &self.path.join(ModuleCatalog::FILE),
             format!("{text}\n").as_bytes(),
         )
@@ -110,8 +110,8 @@ impl Folder {
         Ok(modules)
     }
 
-    fn write(&self, path: &Path, content: &[u8]) -> Result<(), Failure> {
-        atomic::write(&self.path, path, |file| file.write_all(content))
+    fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
+        atomic::write(path, |file| file.write_all(content))
             .map_err(|error| Failure::file("write", path, &error))
     }
 }

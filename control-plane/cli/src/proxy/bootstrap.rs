@@ -43,6 +43,7 @@ impl Bootstrap {
                 "lds_config": over_ads(),
             },
             "static_resources": {"clusters": [self.xds_cluster()]},
+            "layered_runtime": runtime(),
             "stats_config": {"use_all_default_tags": true, "stats_tags": LABELS.map(tag)},
         })
     }
@@ -93,6 +94,12 @@ fn ads_config() -> Value {
             },
         }],
     })
+}
+
+/// By default Envoy refuses a whole route table for one regular expression whose program is larger than 100, which is
+/// less than `[a-z0-9]{64}` makes. The control plane bounds expressions by their length.
+fn runtime() -> Value {
+    json!({"layers": [{"name": "weir", "static_layer": {"re2.max_program_size.error_level": 100_000}}]})
 }
 
 /// 0 s: a proxy that can't reach the control plane waits for it; it does not go on with nothing.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::NamedTempFile;
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
 
 use super::bootstrap::Bootstrap;
 use super::{RunOptions, envoy};
@@ -120,6 +120,7 @@ async fn supervise(
     let failed = |what: &str, error: std::io::Error| Failure::Refused(format!("cannot {what}: {error}"));
     let mut term = signal(SignalKind::terminate()).map_err(|error| failed("listen for SIGTERM", error))?;
     let mut int = signal(SignalKind::interrupt()).map_err(|error| failed("listen for SIGINT", error))?;
+    let mut hup = hangups().map_err(|error| failed("listen for SIGHUP", error))?;
     let mut child = command.spawn().map_err(|error| failed("run Envoy", error))?;
     tokio::pin!(beside);
     loop {
@@ -127,8 +128,29 @@ async fn supervise(
             status = child.wait() => return status.map_err(|error| failed("wait for Envoy", error)),
             _ = term.recv() => forward(&child, Signal::TERM),
             _ = int.recv() => forward(&child, Signal::INT),
+            // Envoy itself takes no notice of SIGHUP, and would stay when the terminal goes.
+            () = next(&mut hup) => forward(&child, Signal::TERM),
             never = &mut beside => match never {},
         }
+    }
+}
+
+/// Listens for SIGHUP, unless it is ignored from the start: so nohup(1) keeps a command when its terminal goes.
+fn hangups() -> std::io::Result<Option<Listener>> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // A mask in hexadecimal; its lowest bit is signal 1, SIGHUP.
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    if mask.is_some_and(|mask| mask & 1 == 1) {
+        return Ok(None);
+    }
+    signal(SignalKind::hangup()).map(Some)
+}
+
+async fn next(listener: &mut Option<Listener>) {
+    match listener {
+        Some(listener) => drop(listener.recv().await),
+        None => std::future::pending().await,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::harness::{Server, json, nobody, weir};
+use crate::harness::{Server, json, nobody, weir, weir_unread};
 use clap::CommandFactory;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -107,6 +107,11 @@ async fn what_is_malformed_is_reported_for_programs_too() {
     let file = write(&folder, "bad.yaml", "a: [1\n");
     let run = weir(&["validate", "-f", &file, "-o", "json"]).await;
     assert_eq!((run.code, &run.json()["problems"][0]["file"]), (1, &json!(file)));
+    assert_eq!(
+        weir_unread(&["validate", "-f", &file, "-o", "json"]).await,
+        1,
+        "malformed, though nobody reads it"
+    );
 }
 
 #[tokio::test]
@@ -124,6 +129,32 @@ async fn compile_writes_what_the_filter_reads() {
     );
     let to_stdout = weir(&["compile", "-f", &file, "--generation", "7"]).await;
     assert_eq!(to_stdout.out.as_bytes(), text);
+}
+
+#[tokio::test]
+async fn compile_replaces_regular_files_only() {
+    let folder = TempDir::new().unwrap();
+    let file = write(&folder, "all.yaml", &complete());
+    let path = |name| folder.path().join(name);
+    let compile = async |out: &Path| {
+        let run = weir(&["compile", "-f", &file, "-O", out.to_str().unwrap()]).await;
+        assert_eq!(run.code, 0, "{run:?}");
+    };
+    std::os::unix::fs::symlink("/dev/null", path("null")).unwrap();
+    compile(&path("null")).await;
+    assert!(path("null").is_symlink() && !Path::new("/dev/null").is_file());
+    std::fs::write(path("slot.json"), "old").unwrap();
+    std::os::unix::fs::symlink("slot.json", path("link")).unwrap();
+    compile(&path("link")).await;
+    assert!(path("link").is_symlink() && path("slot.json").metadata().unwrap().len() > 3);
+    // A socket can't be written to as a file, and no file may take its place.
+    let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+    let socket = path("socket").display().to_string();
+    let run = weir(&["compile", "-f", &file, "-O", &socket]).await;
+    assert!(
+        run.code == 1 && run.err.contains("cannot write") && !path("socket").is_file(),
+        "{run:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Runs commands as `main` does, and a loopback server for them to speak to.
 
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
@@ -33,19 +34,43 @@ impl Run {
 
 /// Runs `weir ARGUMENTS`; the failure's message is the last line of `err`, as in `main`.
 pub(crate) async fn weir(arguments: &[&str]) -> Run {
+    let mut out = Vec::new();
+    let run = weir_to(&mut out, arguments).await;
+    let out = String::from_utf8(out).unwrap();
+    Run { out, ..run }
+}
+
+/// A pipe whose reader has gone.
+struct Closed;
+
+impl Write for Closed {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The exit code of `weir ARGUMENTS` when nobody reads its answer.
+pub(crate) async fn weir_unread(arguments: &[&str]) -> u8 {
+    weir_to(&mut Closed, arguments).await.code
+}
+
+async fn weir_to(out: &mut dyn Write, arguments: &[&str]) -> Run {
     let cli = Cli::try_parse_from(std::iter::once(&"weir").chain(arguments)).unwrap();
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut console = Console::new(cli.global.output, &mut out, &mut err);
+    let mut err = Vec::new();
+    let mut console = Console::new(cli.global.output, out, &mut err);
     let result = weir_cli::run_in(&cli.global, &cli.command, &mut console).await;
     let (code, message) = match result {
         Ok(()) => (0, String::new()),
         Err(failure) => (failure.code(), failure.to_string()),
     };
-    let text = |bytes| String::from_utf8(bytes).unwrap();
     Run {
         code,
-        out: text(out),
-        err: text(err) + &message,
+        out: String::new(),
+        err: String::from_utf8(err).unwrap() + &message,
     }
 }
 

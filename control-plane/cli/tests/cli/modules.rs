@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::harness::{Reply, Run, Server, json, nobody, weir};
+use crate::harness::{Reply, Run, Server, json, nobody, weir, weir_unread};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -113,6 +113,8 @@ async fn a_damaged_file_is_found_and_replaced() {
         run.code == 1 && run.err.contains("is damaged") && run.err.contains("not what its name says"),
         "{run:?}"
     );
+    let unread = ["modules", "verify", "--dir", folder.path().to_str().unwrap()];
+    assert_eq!(weir_unread(&unread).await, 1, "damaged, though nobody reads it");
     fs::remove_file(&stray).unwrap();
     assert_eq!(pull(&server, folder.path()).await.code, 0);
     assert_eq!(verify(folder.path()).await.code, 0);

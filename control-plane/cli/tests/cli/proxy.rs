@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
+use tokio::signal::unix::{SignalKind, signal};
 
 fn envoy() -> PathBuf {
     let binary =
@@ -46,6 +47,50 @@ async fn envoy_takes_the_bootstrap() {
     validate(&[], "yaml").await;
     validate(&["-o", "json", "--xds", "[::1]:18000"], "json").await;
     validate(&["--xds", "control-plane.internal:18000"], "yaml").await;
+}
+
+/// A table of one route, whose path is a regular expression that the API takes and whose program is large.
+fn with_large_expression(mut bootstrap: Value) -> Value {
+    let manager = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+    let router = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router";
+    let path = json!({"safe_regex": {"regex": "/orders/[a-z0-9-]{200}"}});
+    bootstrap["static_resources"]["listeners"] = json!([{
+        "name": "edge",
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": {
+            "@type": manager,
+            "stat_prefix": "edge",
+            "http_filters": [{"name": "router", "typed_config": {"@type": router}}],
+            "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [
+                {"match": path, "direct_response": {"status": 200}},
+            ]}]},
+        }}]}],
+    }]);
+    bootstrap
+}
+
+fn accepts(bootstrap: &Value) -> (bool, String) {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("bootstrap.json");
+    std::fs::write(&file, bootstrap.to_string()).unwrap();
+    let output = Command::new(envoy())
+        .args(["--mode", "validate", "-c"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.success(), log)
+}
+
+#[tokio::test]
+async fn envoy_takes_large_expressions_because_of_the_bootstrap() {
+    let run = weir(&["proxy", "bootstrap", "--gateway", "default/edge", "-o", "json"]).await;
+    let mut bootstrap = with_large_expression(run.json());
+    let (taken, log) = accepts(&bootstrap);
+    assert!(taken, "{log}");
+    bootstrap.as_object_mut().unwrap().remove("layered_runtime");
+    let (taken, log) = accepts(&bootstrap);
+    assert!(!taken && log.contains("max program size"), "{log}");
 }
 
 #[tokio::test]
@@ -174,7 +219,26 @@ async fn exists(file: &Path) {
     }
 }
 
-/// One proxy's life: it gets what it was told, new modules come while it runs, SIGTERM ends it.
+/// A terminal that goes sends SIGHUP, which Envoy itself takes no notice of.
+async fn ends_on_hangup(server: &str, folder: &Path) {
+    // Where nohup has it ignored, a handler puts that right.
+    let _heard = signal(SignalKind::hangup()).unwrap();
+    let (envoy, address) = (envoy(), nobody().await);
+    let admin_address = address.to_string();
+    let more = ["--admin", &admin_address, "--", "--log-level", "error"];
+    let proxy = run_proxy(server, folder, &envoy, &more);
+    let story = async {
+        admin(address, "/server_info").await;
+        kill_process(getpid(), Signal::HUP).unwrap();
+    };
+    let (run, ()) = tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(proxy, story) })
+        .await
+        .unwrap();
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(TcpStream::connect(address).await.is_err(), "Envoy is gone");
+}
+
+/// One proxy's life: it gets what it was told, new modules come while it runs, SIGTERM ends it, as SIGHUP does the next.
 #[tokio::test]
 async fn envoy_runs_until_it_is_told_to_end() {
     let content = b"\0asm\x01\0\0\0";
@@ -231,4 +295,6 @@ async fn envoy_runs_until_it_is_told_to_end() {
         .unwrap();
     assert_eq!(run.code, 0, "{run:?}");
     assert!(TcpStream::connect(address).await.is_err(), "Envoy is gone");
+    // In the same test: a signal reaches every proxy that runs in this process.
+    ends_on_hangup(&server.url, folder.path()).await;
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::harness::{Reply, Run, Server, json, weir};
+use crate::harness::{Reply, Run, Server, json, weir, weir_unread};
 use serde_json::{Value, json};
 
 /// The fleet's newest revision.
@@ -71,6 +71,22 @@ async fn a_refusal_is_told_with_its_resources() {
     );
     let refused = "edge-1 refused ECDS weir/default/edge/shard-router\n  Invalid path: /m/1.wasm\n";
     assert!(run.out.ends_with(refused), "{}", run.out);
+}
+
+#[tokio::test]
+async fn a_refusal_counts_though_nobody_reads_it() {
+    for (types, code) in [
+        (json!({"ECDS": refusal()}), 1),
+        (json!({"ECDS": service("v1", Some("v1"))}), 0),
+    ] {
+        let proxies = vec![proxy("edge-1", true, &types)];
+        let server = Server::start(move |line| fleet(line, &proxies)).await;
+        assert_eq!(
+            weir_unread(&["status", "--server", &server.url]).await,
+            code,
+            "{types}"
+        );
+    }
 }
 
 #[tokio::test]
