@@ -166,24 +166,3 @@ async fn a_gateway_created_again_after_a_restart_takes_over_without_a_gap() {
     traffic.more(50).await;
     traffic.stop().await;
 }
-
-/// What is acknowledged is read again, however deep it is.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_deepest_document_that_is_taken_is_there_after_a_restart() {
-    let mut stack = Stack::empty().await;
-    let path = "/v1/namespaces/default/envoyresources/deep";
-    let mut taken = 0;
-    for levels in (50..=124).rev() {
-        let mut deep = raw_cluster("deep", "STATIC");
-        let inner = (0..levels).fold(json!(1), |inner, _| json!({ "a": inner }));
-        deep["spec"]["resource"]["metadata"] = json!({"filterMetadata": {"deep": inner}});
-        if stack.api.json(Method::PUT, path, &deep).await.status.is_success() {
-            taken = levels;
-            break;
-        }
-    }
-    assert!(taken > 0);
-    stack.server.kill();
-    stack.restart(&[]).await;
-    assert!(stack.api.get(path, &[]).await.status.is_success());
-}
