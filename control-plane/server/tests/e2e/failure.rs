@@ -127,9 +127,9 @@ async fn an_unknown_node_gets_what_is_for_everyone_and_is_listed() {
         0
     );
     // Once its Gateway is there, it serves.
-    let mut gateway = crate::support::documents::gateway(stack.ip);
-    gateway["metadata"]["name"] = json!("nowhere");
-    stack.apply(vec![gateway]).await;
+    let mut nowhere = gateway(stack.ip);
+    nowhere["metadata"]["name"] = json!("nowhere");
+    stack.apply(vec![nowhere]).await;
     until("it is assigned", async || {
         (stack.proxy_status("stranger").await?["assignment"] == "assigned").then_some(())
     })
