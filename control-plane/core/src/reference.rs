@@ -8,7 +8,7 @@ use weir_policy::document::shard_map::ShardMapSpec;
 use weir_policy::document::target_ref::TargetRef;
 use weir_policy::document::{Document, Identity, Kind, Spec};
 use weir_policy::name::Name;
-use weir_policy::problem::Problems;
+use weir_policy::problem::{Problem, Problems};
 
 use crate::node::GatewayRef;
 use crate::plan::problem;
@@ -208,20 +208,15 @@ fn check_slots(after: &State, documents: &[Document]) -> Vec<DocumentProblem> {
         };
         for compiled in slot::compile(after, &gateway) {
             if let Err(error) = compiled.verify() {
-                let mut problems = Problems::default();
-                problems.note(
-                    "refused_by_filter",
-                    format!("{} refuses its configuration: {error}", compiled.name),
-                );
+                let detail = format!("{} refuses its configuration: {error}", compiled.name);
                 let identity = documents
                     .get(index)
                     .map(|document| document.identity().to_string());
-                found.extend(
-                    problems
-                        .into_vec()
-                        .into_iter()
-                        .map(|one| problem(index, identity.clone(), one)),
-                );
+                found.push(problem(
+                    index,
+                    identity,
+                    Problem::new("refused_by_filter", "", detail),
+                ));
             }
         }
     }
@@ -236,7 +231,7 @@ fn note_missing_backend(name: &Name, namespace: &Name, problems: &mut Problems) 
     );
 }
 
-pub(crate) fn primaries(backend: &BackendSpec) -> usize {
+fn primaries(backend: &BackendSpec) -> usize {
     backend
         .endpoints
         .iter()

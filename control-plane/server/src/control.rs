@@ -161,7 +161,7 @@ impl<S: EventStore + 'static> weir_rest::Control for Controller<S> {
         current
             .state
             .get(identity)
-            .map(|stored| current.statuses.answer(identity, stored))
+            .map(|stored| current.statuses().answer(identity, stored))
     }
 
     fn list(&self, namespace: Option<&Name>, kind: Option<Kind>) -> (Revision, Vec<Value>) {
@@ -172,7 +172,7 @@ impl<S: EventStore + 'static> weir_rest::Control for Controller<S> {
         };
         let documents = current.state.documents().filter(|(identity, _)| wanted(identity));
         let answers = documents
-            .map(|(identity, stored)| current.statuses.answer(identity, stored))
+            .map(|(identity, stored)| current.statuses().answer(identity, stored))
             .collect();
         (current.state.revision(), answers)
     }

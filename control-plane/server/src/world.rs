@@ -1,7 +1,7 @@
 //! The world: the state of the last event, and the views that proxies have of it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use tokio::sync::watch;
 use weir_core::event::{Event, Revision};
@@ -17,7 +17,14 @@ pub(crate) struct Edition {
     pub(crate) state: State,
     /// The states before, newest first.
     former: Vec<State>,
-    pub(crate) statuses: Statuses,
+    statuses: OnceLock<Statuses>,
+}
+
+impl Edition {
+    /// Where each policy stands; looked up when somebody first asks, so that no push waits for it.
+    pub(crate) fn statuses(&self) -> &Statuses {
+        self.statuses.get_or_init(|| Statuses::of(&self.state))
+    }
 }
 
 /// How many states are kept for proxies that come back from one of them, one for each request.
@@ -81,11 +88,10 @@ impl World {
             }
         }
         let revision = state.revision();
-        let statuses = Statuses::of(&state);
         let edition = Edition {
             state,
             former,
-            statuses,
+            statuses: OnceLock::new(),
         };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(edition);
         self.changes.send_replace(revision);

@@ -207,7 +207,7 @@ pub fn whole(pattern: &str) -> String {
 }
 
 /// Notes what keeps `template` from being a path template.
-pub fn check_template(template: &str, problems: &mut Problems) {
+fn check_template(template: &str, problems: &mut Problems) {
     if let Err(detail) = template_variables(template) {
         problems.note_at("value", "invalid_path_template", detail);
     }
