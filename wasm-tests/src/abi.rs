@@ -1,6 +1,7 @@
-//! The proxy-wasm ABI 0.2.1, as far as it is numbers and names.
+//! The proxy-wasm ABI 0.2, as far as it is numbers and names.
 //!
-//! Source: <https://github.com/proxy-wasm/spec/tree/main/abi-versions/v0.2.1>.
+//! Source: <https://github.com/proxy-wasm/spec/tree/main/abi-versions/v0.2.1>. Version 0.2.0 lacks
+//! `proxy_get_log_level`, and differs in nothing else that a host can see.
 
 /// What a host function answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,17 +9,29 @@
 pub enum Status {
     /// Done.
     Ok = 0,
-    /// No such key, property, metric or buffer.
+    /// No such key, property, metric, function or buffer.
     NotFound = 1,
     /// An argument out of range, or a map that this callback can't see.
     BadArgument = 2,
+    /// A value that can't be written as bytes.
+    SerializationFailure = 3,
+    /// Bytes that can't be read.
+    ParseFailure = 4,
+    /// An expression that can't be evaluated.
+    BadExpression = 5,
     /// A pointer outside the VM's memory.
     InvalidMemoryAccess = 6,
+    /// Nothing is queued.
+    Empty = 7,
     /// The shared value has changed since it was read.
     CasMismatch = 8,
-    /// The VM has no memory left to hand out.
+    /// A result of another type than was asked for.
+    ResultMismatch = 9,
+    /// The host failed.
     InternalFailure = 10,
-    /// A part of the ABI that this host does not offer.
+    /// The connection is gone.
+    BrokenConnection = 11,
+    /// A part of the ABI that the host does not offer.
     Unimplemented = 12,
 }
 
@@ -31,10 +44,13 @@ pub enum Action {
     Pause,
 }
 
-impl Action {
-    pub(crate) fn from_abi(value: u32) -> Self {
-        if value == 0 { Self::Continue } else { Self::Pause }
-    }
+/// One direction of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Direction {
+    /// From the client to the upstream.
+    Request,
+    /// From the upstream to the client.
+    Response,
 }
 
 /// The level of a log line.
@@ -70,14 +86,15 @@ impl TryFrom<u32> for LogLevel {
     }
 }
 
-/// The header maps of a stream; the numbers 4 to 7 belong to calls, which this host does not offer.
+/// The header maps of a stream and of a call's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MapType {
-    RequestHeaders,
-    RequestTrailers,
-    ResponseHeaders,
-    ResponseTrailers,
-    OfCall,
+    Headers(Direction),
+    Trailers(Direction),
+    GrpcInitialMetadata,
+    GrpcTrailingMetadata,
+    CallHeaders,
+    CallTrailers,
 }
 
 impl TryFrom<u32> for MapType {
@@ -85,24 +102,29 @@ impl TryFrom<u32> for MapType {
 
     fn try_from(value: u32) -> Result<Self, Status> {
         Ok(match value {
-            0 => Self::RequestHeaders,
-            1 => Self::RequestTrailers,
-            2 => Self::ResponseHeaders,
-            3 => Self::ResponseTrailers,
-            4..=7 => Self::OfCall,
+            0 => Self::Headers(Direction::Request),
+            1 => Self::Trailers(Direction::Request),
+            2 => Self::Headers(Direction::Response),
+            3 => Self::Trailers(Direction::Response),
+            4 => Self::GrpcInitialMetadata,
+            5 => Self::GrpcTrailingMetadata,
+            6 => Self::CallHeaders,
+            7 => Self::CallTrailers,
             _ => return Err(Status::BadArgument),
         })
     }
 }
 
-/// The buffers; those of TCP streams and of calls are always absent here.
+/// The buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BufferType {
-    RequestBody,
-    ResponseBody,
+    /// A body; on a TCP connection, data from the client or from the upstream.
+    Stream(Direction),
+    CallBody,
+    GrpcMessage,
     VmConfiguration,
     PluginConfiguration,
-    Absent,
+    ForeignArguments,
 }
 
 impl TryFrom<u32> for BufferType {
@@ -110,17 +132,20 @@ impl TryFrom<u32> for BufferType {
 
     fn try_from(value: u32) -> Result<Self, Status> {
         Ok(match value {
-            0 => Self::RequestBody,
-            1 => Self::ResponseBody,
+            0 | 2 => Self::Stream(Direction::Request),
+            1 | 3 => Self::Stream(Direction::Response),
+            4 => Self::CallBody,
+            5 => Self::GrpcMessage,
             6 => Self::VmConfiguration,
             7 => Self::PluginConfiguration,
-            2..=5 | 8 => Self::Absent,
+            8 => Self::ForeignArguments,
             _ => return Err(Status::BadArgument),
         })
     }
 }
 
-/// The host functions of the ABI, all in the import module [`IMPORT_MODULE`]; a module may import nothing else.
+/// The host functions of the ABI, all in the import module [`IMPORT_MODULE`]; a module of this workspace may import
+/// nothing else.
 pub const HOST_FUNCTIONS: [&str; 39] = [
     "proxy_add_header_map_value",
     "proxy_call_foreign_function",

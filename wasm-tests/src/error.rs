@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// Why a filter could not be loaded, configured or called.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
     /// The folder of modules lacks this filter.
     #[error(
@@ -64,4 +64,13 @@ pub enum HostError {
         /// The filter's name.
         filter: String,
     },
+    /// Envoy 1.40 would have crashed, the whole process.
+    #[error("a filter asked for what crashes Envoy: {what}")]
+    Crash {
+        /// What it asked for.
+        what: &'static str,
+    },
+    /// An exchange that had not ended after an hour of virtual time, or that nothing could end any more.
+    #[error("the exchange did not end: no answer, and nothing left that could bring one")]
+    NoAnswer,
 }

@@ -1,16 +1,30 @@
 //! A filter's module: compiled once, kept on disk by wasmtime's cache.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use wasmtime::{Cache, CacheConfig, Config, Engine};
+use sha2::{Digest, Sha256};
+use wasmtime::{Cache, CacheConfig, Config, Engine, InstancePre};
 
 use crate::error::HostError;
+use crate::vm::linker;
+use crate::vm::state::HostState;
 
 /// A compiled filter. Cheap to clone; any number of VMs run from one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Module {
     filter: String,
-    compiled: wasmtime::Module,
+    linked: InstancePre<HostState>,
+    digest: [u8; 32],
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Module")
+            .field("filter", &self.filter)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Module {
@@ -47,15 +61,19 @@ impl Module {
             detail,
         };
         let compiled = engine()
-            .and_then(|engine| wasmtime::Module::from_binary(&engine, wasm))
+            .and_then(|engine| wasmtime::Module::from_binary(engine, wasm))
             .map_err(|error| invalid(format!("{error:#}")))?;
         let markers = ["proxy_abi_version_0_2_0", "proxy_abi_version_0_2_1"];
         if !markers.iter().any(|marker| compiled.get_export(marker).is_some()) {
             return Err(invalid(format!("exports none of {}", markers.join(", "))));
         }
+        let linked = linker(compiled.engine())
+            .and_then(|linker| linker.instantiate_pre(&compiled))
+            .map_err(|error| invalid(format!("{error:#}")))?;
         Ok(Self {
             filter: filter.to_owned(),
-            compiled,
+            linked,
+            digest: Sha256::digest(wasm).into(),
         })
     }
 
@@ -64,17 +82,33 @@ impl Module {
         &self.filter
     }
 
-    pub(crate) fn compiled(&self) -> &wasmtime::Module {
-        &self.compiled
+    /// The module, its imports resolved.
+    pub(crate) fn linked(&self) -> &InstancePre<HostState> {
+        &self.linked
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        self.linked.module().engine()
+    }
+
+    /// What tells modules apart: the SHA-256 of their bytes.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        self.digest
     }
 }
 
-fn engine() -> wasmtime::Result<Engine> {
+/// One engine for all modules of this program.
+fn engine() -> wasmtime::Result<&'static Engine> {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    if let Some(engine) = ENGINE.get() {
+        return Ok(engine);
+    }
     let mut cache = CacheConfig::new();
     cache.with_directory(target_dir().join("wasmtime-cache"));
     let mut config = Config::new();
     config.cache(Some(Cache::new(cache)?)).consume_fuel(true);
-    Engine::new(&config)
+    let engine = Engine::new(&config)?;
+    Ok(ENGINE.get_or_init(|| engine))
 }
 
 /// The folder of packed modules: the environment variable `WEIR_MODULES_DIR`, else `modules` in the workspace's

@@ -1,34 +1,14 @@
 //! A filter in a process: one VM per worker, one configuration in force.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::error::HostError;
+use crate::fleet::WorldHandle;
 use crate::module::Module;
+use crate::plugin_options::PluginOptions;
 use crate::process::shared::{Shared, locked};
-use crate::vm::{Configured, Vm};
 use crate::worker::Worker;
-
-/// How a filter's VMs are set up.
-#[derive(Clone, Debug)]
-pub struct PluginOptions {
-    /// VMs with the same id share their data.
-    pub vm_id: String,
-    /// What the filter reads as its VM configuration.
-    pub vm_configuration: Vec<u8>,
-    /// How much one callback may do, about one unit per instruction.
-    pub fuel_per_callback: u64,
-}
-
-impl PluginOptions {
-    /// `vm_id` `weir.<filter>`, no VM configuration, 500 million units of fuel (under a second of work).
-    pub fn of(module: &Module) -> Self {
-        Self {
-            vm_id: format!("weir.{}", module.filter()),
-            vm_configuration: Vec::new(),
-            fuel_per_callback: 500_000_000,
-        }
-    }
-}
+use crate::world::WorkerRef;
 
 /// What every VM of a plugin is made from.
 pub(crate) struct PluginSpec {
@@ -38,32 +18,39 @@ pub(crate) struct PluginSpec {
 }
 
 impl PluginSpec {
-    pub(crate) fn filter(&self) -> String {
-        self.module.filter().to_owned()
+    pub(crate) fn name(&self) -> &str {
+        &self.options.name
+    }
+
+    /// Plugins of one worker that agree in this share their VM, as in Envoy.
+    pub(crate) fn same_vm(&self, other: &Self) -> bool {
+        let key = |spec: &Self| {
+            (
+                spec.options.vm_id.clone(),
+                spec.options.vm_configuration.clone(),
+                spec.module.digest(),
+            )
+        };
+        key(self) == key(other)
     }
 }
 
 /// A filter that a process has loaded.
 pub struct Plugin {
-    spec: Arc<PluginSpec>,
+    pub(crate) world: WorldHandle,
+    pub(crate) process: usize,
+    pub(crate) index: usize,
     workers: Vec<Worker>,
-    in_force: Mutex<Option<Arc<[u8]>>>,
 }
 
 impl Plugin {
-    pub(crate) fn new(module: &Module, options: PluginOptions, shared: &Arc<Shared>, workers: usize) -> Self {
-        let spec = Arc::new(PluginSpec {
-            module: module.clone(),
-            options,
-            shared: Arc::clone(shared),
-        });
-        let workers = (0..workers)
-            .map(|index| Worker::new(Arc::clone(&spec), index))
-            .collect();
+    pub(crate) fn new(world: &WorldHandle, process: usize, index: usize, workers: usize) -> Self {
+        let worker = |worker| Worker::new(Arc::clone(world), WorkerRef { process, worker }, index);
         Self {
-            spec,
-            workers,
-            in_force: Mutex::default(),
+            world: Arc::clone(world),
+            process,
+            index,
+            workers: (0..workers).map(worker).collect(),
         }
     }
 
@@ -80,22 +67,7 @@ impl Plugin {
     /// has nothing in force, as in Envoy.
     pub fn configure(&self, configuration: impl Into<Vec<u8>>) -> Result<(), HostError> {
         let configuration: Arc<[u8]> = configuration.into().into();
-        let mut in_force = locked(&self.in_force);
-        if in_force.as_ref() == Some(&configuration) {
-            return Ok(());
-        }
-        self.try_in_canary(&configuration)?;
-        *in_force = Some(Arc::clone(&configuration));
-        let results = self.workers.iter().map(|worker| worker.configure(&configuration));
-        results.fold(Ok(()), Result::and)
-    }
-
-    fn try_in_canary(&self, configuration: &Arc<[u8]>) -> Result<(), HostError> {
-        let mut canary = Vm::start(&self.spec, None)?;
-        match canary.configure(configuration)? {
-            Configured::Taken => Ok(()),
-            Configured::Refused(refusal) => Err(refusal),
-        }
+        locked(&self.world).configure(self.process, self.index, &configuration)
     }
 
     /// The worker at `index`, from 0.

@@ -1,46 +1,102 @@
-//! One Envoy process: its clock, its shared data, its metrics and its logs.
+//! One Envoy process: its workers, its shared data, its clusters, its metrics and its logs.
 
+pub(crate) mod clusters;
+pub(crate) mod costs;
+pub(crate) mod faults;
 pub(crate) mod metrics;
+pub(crate) mod queues;
 pub(crate) mod shared;
 pub(crate) mod shared_data;
 
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::abi::Status;
+use crate::chain::HttpChain;
+use crate::cluster::{Cluster, UpstreamRequest};
 use crate::error::HostError;
+use crate::fleet::{Fleet, WorldHandle};
+use crate::listener::Listener;
 use crate::module::Module;
-use crate::plugin::{Plugin, PluginOptions};
+use crate::plugin::{Plugin, PluginSpec};
+use crate::plugin_options::PluginOptions;
+use crate::process::costs::Cost;
+use crate::process::faults::Fault;
 use crate::process::metrics::MetricKind;
 use crate::process::shared::{LogLine, Shared, locked, nanoseconds};
-use crate::worker::Worker;
 
 /// An Envoy process with a number of workers. Time stands still until [`Process::advance`] moves it.
 pub struct Process {
-    worker_count: usize,
+    world: WorldHandle,
+    index: usize,
+    workers: usize,
     shared: Arc<Shared>,
-    workers: Mutex<Vec<Worker>>,
 }
 
 impl Process {
-    /// A process with `workers` workers, at 2026-01-01T00:00:00Z.
+    /// A process with `workers` workers, alone in its [`Fleet`].
     pub fn new(workers: usize) -> Self {
+        Fleet::new().process(workers)
+    }
+
+    pub(crate) fn in_fleet(world: &WorldHandle, workers: usize) -> Self {
+        let (index, shared) = locked(world).add_process(workers);
         Self {
-            worker_count: workers,
-            shared: Arc::new(Shared::new()),
-            workers: Mutex::default(),
+            world: Arc::clone(world),
+            index,
+            workers,
+            shared,
         }
     }
 
-    /// A filter of this process, with `vm_id` `weir.<filter>`. Nothing runs until [`Plugin::configure`].
+    /// A filter of this process, set up as [`PluginOptions::of`] says. Nothing runs until [`Plugin::configure`].
     pub fn load(&self, module: &Module) -> Plugin {
         self.load_with(module, PluginOptions::of(module))
     }
 
     /// A filter of this process with other options.
     pub fn load_with(&self, module: &Module, options: PluginOptions) -> Plugin {
-        let plugin = Plugin::new(module, options, &self.shared, self.worker_count);
-        locked(&self.workers).extend(plugin.workers().cloned());
-        plugin
+        let spec = PluginSpec {
+            module: module.clone(),
+            options,
+            shared: Arc::clone(&self.shared),
+        };
+        let index = locked(&self.world).add_plugin(self.index, spec);
+        Plugin::new(&self.world, self.index, index, self.workers)
+    }
+
+    /// Defines a cluster, or replaces it: for routes, and for the calls of filters.
+    pub fn cluster(&self, name: &str, cluster: Cluster) {
+        self.shared.set_cluster(name, cluster);
+    }
+
+    /// A listener that sends requests through a chain of filters to the clusters of its routes.
+    ///
+    /// # Panics
+    /// When a filter of the chain belongs to another process.
+    pub fn listener(&self, chain: HttpChain) -> Listener {
+        Listener::new(&self.world, self.index, chain)
+    }
+
+    /// A foreign function that filters can call by this name. Envoy's `clear_route_cache` and
+    /// `set_envoy_filter_state` are there already.
+    pub fn foreign_function(
+        &self,
+        name: &str,
+        function: impl Fn(&[u8]) -> Result<Vec<u8>, Status> + Send + Sync + 'static,
+    ) {
+        locked(&self.shared.foreign_functions).insert(name.to_owned(), Arc::new(function));
+    }
+
+    /// From now on, until [`Process::clear_faults`]: host functions that fail.
+    pub fn fault(&self, fault: Fault) {
+        self.shared.faults.add(fault);
+    }
+
+    /// No host function fails any more.
+    pub fn clear_faults(&self) {
+        self.shared.faults.clear();
     }
 
     /// The time that filters read, since the Unix epoch.
@@ -48,20 +104,27 @@ impl Process {
         Duration::from_nanos(self.shared.now())
     }
 
-    /// Moves the clock forward, and runs every tick that falls due on the way, each at its own time.
+    /// [`Fleet::advance`].
     ///
     /// # Errors
-    /// The first tick that trapped; the others have run nevertheless.
+    /// As there.
     pub fn advance(&self, by: Duration) -> Result<(), HostError> {
-        let target = self.shared.now().saturating_add(nanoseconds(by));
-        let workers = locked(&self.workers).clone();
-        let mut result = Ok(());
-        while let Some((due, worker)) = next_tick(&workers).filter(|(due, _)| *due <= target) {
-            self.shared.set_now(due.max(self.shared.now()));
-            result = result.and(worker.tick());
-        }
-        self.shared.set_now(target);
-        result
+        locked(&self.world).advance(nanoseconds(by))
+    }
+
+    /// Every trap and every callback out of fuel so far, the canaries' and refused configurations' aside.
+    pub fn traps(&self) -> Vec<HostError> {
+        locked(&self.shared.traps).clone()
+    }
+
+    /// What a filter's callbacks have cost so far, by callback.
+    pub fn costs(&self, filter: &str) -> BTreeMap<&'static str, Cost> {
+        locked(&self.shared.costs).of(filter)
+    }
+
+    /// The calls that filters have made, in order.
+    pub fn calls(&self) -> Vec<UpstreamRequest> {
+        locked(&self.shared.calls).upstream.clone()
     }
 
     /// A counter's value; none when no filter has defined it.
@@ -103,12 +166,4 @@ impl Process {
             .map(|key| String::from_utf8_lossy(key).into_owned())
             .collect()
     }
-}
-
-/// The tick that falls due first, and the worker that has it.
-fn next_tick(workers: &[Worker]) -> Option<(u64, &Worker)> {
-    let due = workers
-        .iter()
-        .filter_map(|worker| Some((worker.next_tick()?, worker)));
-    due.min_by_key(|(due, _)| *due)
 }

@@ -9,7 +9,8 @@ use crate::header_map::HeaderMap;
 #[derive(Clone, Debug)]
 pub struct Request {
     pub(crate) headers: HeaderMap,
-    pub(crate) end_of_stream: bool,
+    pub(crate) body: Body,
+    pub(crate) trailers: Option<HeaderMap>,
     pub(crate) properties: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
@@ -24,7 +25,8 @@ impl Request {
         ];
         Self {
             headers: headers.into_iter().collect(),
-            end_of_stream: true,
+            body: Body::Chunks(Vec::new()),
+            trailers: None,
             properties: BTreeMap::new(),
         }
     }
@@ -58,10 +60,28 @@ impl Request {
         self
     }
 
-    /// A body will follow: see [`Stream::request_body`](crate::Stream::request_body).
+    /// A body will follow: see [`Stream::request_body`](crate::Stream::request_body) and
+    /// [`Exchange::send_body`](crate::Exchange::send_body).
     #[must_use]
     pub fn with_body(mut self) -> Self {
-        self.end_of_stream = false;
+        self.body = Body::Open;
+        self
+    }
+
+    /// The whole body; given several times, in so many chunks.
+    #[must_use]
+    pub fn body(mut self, chunk: impl Into<Vec<u8>>) -> Self {
+        match &mut self.body {
+            Body::Chunks(chunks) => chunks.push(chunk.into()),
+            Body::Open => self.body = Body::Chunks(vec![chunk.into()]),
+        }
+        self
+    }
+
+    /// A trailer.
+    #[must_use]
+    pub fn trailer(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.trailers.get_or_insert_default().add(name, value.as_ref());
         self
     }
 
@@ -72,6 +92,15 @@ impl Request {
             .insert(path.join("\0").into_bytes(), value.as_ref().to_vec());
         self
     }
+}
+
+/// A request's body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// All of it, in chunks.
+    Chunks(Vec<Vec<u8>>),
+    /// It comes later.
+    Open,
 }
 
 /// What a filter made of a request, at one moment.

@@ -1,40 +1,49 @@
-//! A stream that is open.
+//! A stream through one filter, with the test as its client and its upstream.
 
+use crate::abi::{Action, Direction};
 use crate::error::HostError;
+use crate::fleet::WorldHandle;
 use crate::header_map::HeaderMap;
+use crate::process::shared::locked;
 use crate::request::{Passed, RequestOutcome};
-use crate::vm::Body;
-use crate::worker::Worker;
+use crate::transcript::Transcript;
+use crate::world::World;
+use crate::world::stream::Opened;
 
 /// One request in flight on one worker. Dropped without [`Stream::finish`] it stays open, like a client that never
 /// hangs up.
 #[must_use = "a stream stays open until it is finished"]
 pub struct Stream {
-    worker: Worker,
-    vm: u64,
-    context: u32,
-    at_open: RequestOutcome,
+    world: WorldHandle,
+    opened: Opened,
 }
 
 impl Stream {
-    pub(crate) fn new(worker: Worker, vm: u64, context: u32, at_open: RequestOutcome) -> Self {
-        Self {
-            worker,
-            vm,
-            context,
-            at_open,
-        }
+    pub(crate) fn new(world: WorldHandle, opened: Opened) -> Self {
+        Self { world, opened }
     }
 
     /// The id of the stream's context in its VM.
     pub fn context_id(&self) -> u32 {
-        self.context
+        self.opened.context
     }
 
-    /// What the filter has made of the request by now; after a trap of the VM, what it was when the stream was opened.
+    /// What the filter has made of the request by now.
     pub fn outcome(&self) -> RequestOutcome {
-        let now = self.worker.with_vm(self.vm, |vm| Ok(vm.outcome(self.context)));
-        now.unwrap_or_else(|_| self.at_open.clone())
+        let transcript = locked(&self.opened.transcript);
+        let flow = locked(&self.opened.flow);
+        let goes_on = transcript.passed.headers && transcript.local_response.is_none();
+        let answer = transcript
+            .response
+            .as_ref()
+            .filter(|_| transcript.local_response.is_some());
+        RequestOutcome {
+            action: if goes_on { Action::Continue } else { Action::Pause },
+            headers: flow.request.headers.clone(),
+            local_response: transcript.local_response.clone(),
+            answer: answer.map(|response| response.headers.clone()),
+            filter_state: flow.filter_state.clone(),
+        }
     }
 
     /// Passes a chunk of the request's body. While the filter holds the headers, nothing is passed (Envoy stops all
@@ -43,8 +52,34 @@ impl Stream {
     /// # Errors
     /// [`HostError::Trap`], [`HostError::OutOfFuel`] and [`HostError::VmGone`].
     pub fn request_body(&self, chunk: &[u8], end_of_stream: bool) -> Result<Passed<Vec<u8>>, HostError> {
-        self.worker.with_vm(self.vm, |vm| {
-            vm.body(self.context, Body::Request, chunk, end_of_stream)
+        let before = locked(&self.opened.transcript).passed.body.len();
+        let ended = locked(&self.opened.transcript).passed.end;
+        self.drive(|world| {
+            world.arrive_body(self.opened.at, Direction::Request, chunk.to_vec(), end_of_stream)
+        })?;
+        let transcript = locked(&self.opened.transcript);
+        let content = transcript.passed.body.get(before..).unwrap_or_default().to_vec();
+        let passed = !content.is_empty() || (chunk.is_empty() && (transcript.passed.end || ended));
+        Ok(Passed {
+            action: if passed { Action::Continue } else { Action::Pause },
+            content,
+        })
+    }
+
+    /// Passes the request's trailers; `Pause`: the filter holds them back.
+    ///
+    /// # Errors
+    /// As [`Stream::request_body`].
+    pub fn request_trailers(&self, trailers: HeaderMap) -> Result<Passed<HeaderMap>, HostError> {
+        locked(&self.opened.flow).request.trailers = Some(trailers);
+        self.drive(|world| world.arrive_trailers(self.opened.at, Direction::Request))?;
+        Ok(Passed {
+            action: self.action(|transcript| transcript.passed.trailers),
+            content: locked(&self.opened.flow)
+                .request
+                .trailers
+                .clone()
+                .unwrap_or_default(),
         })
     }
 
@@ -57,8 +92,12 @@ impl Stream {
         headers: HeaderMap,
         end_of_stream: bool,
     ) -> Result<Passed<HeaderMap>, HostError> {
-        self.worker.with_vm(self.vm, |vm| {
-            vm.response_headers(self.context, headers, end_of_stream)
+        locked(&self.opened.flow).response.headers = headers;
+        self.drive(|world| world.arrive_headers(self.opened.at, Direction::Response, end_of_stream))?;
+        Ok(Passed {
+            action: self
+                .action(|transcript| transcript.response.is_some() && transcript.local_response.is_none()),
+            content: locked(&self.opened.flow).response.headers.clone(),
         })
     }
 
@@ -67,19 +106,81 @@ impl Stream {
     /// # Errors
     /// As [`Stream::request_body`].
     pub fn response_body(&self, chunk: &[u8], end_of_stream: bool) -> Result<Passed<Vec<u8>>, HostError> {
-        self.worker.with_vm(self.vm, |vm| {
-            vm.body(self.context, Body::Response, chunk, end_of_stream)
+        let before = self.received();
+        self.drive(|world| {
+            world.arrive_body(self.opened.at, Direction::Response, chunk.to_vec(), end_of_stream)
+        })?;
+        let transcript = locked(&self.opened.transcript);
+        let body = transcript
+            .response
+            .as_ref()
+            .map(|response| response.body.as_slice());
+        let content = body
+            .and_then(|body| body.get(before..))
+            .unwrap_or_default()
+            .to_vec();
+        let passed = !content.is_empty() || (chunk.is_empty() && transcript.complete);
+        Ok(Passed {
+            action: if passed { Action::Continue } else { Action::Pause },
+            content,
         })
     }
 
-    /// Ends the stream: done, log, delete. A VM that has trapped is told nothing, as in Envoy.
+    /// Passes the response's trailers; `Pause`: the filter holds them back.
+    ///
+    /// # Errors
+    /// As [`Stream::request_body`].
+    pub fn response_trailers(&self, trailers: HeaderMap) -> Result<Passed<HeaderMap>, HostError> {
+        locked(&self.opened.flow).response.trailers = Some(trailers);
+        self.drive(|world| world.arrive_trailers(self.opened.at, Direction::Response))?;
+        Ok(Passed {
+            action: self.action(|transcript| transcript.complete),
+            content: locked(&self.opened.flow)
+                .response
+                .trailers
+                .clone()
+                .unwrap_or_default(),
+        })
+    }
+
+    /// Ends the stream: log, done, delete. A VM that has trapped is told nothing, as in Envoy.
     ///
     /// # Errors
     /// [`HostError::Trap`] and [`HostError::OutOfFuel`].
     pub fn finish(self) -> Result<(), HostError> {
-        match self.worker.with_vm(self.vm, |vm| vm.finish_stream(self.context)) {
-            Err(HostError::VmGone { .. }) => Ok(()),
-            result => result,
+        let mut world = locked(&self.world);
+        let process = self.opened.at.worker.process;
+        let traps = world.trap_count(process);
+        world.finish(self.opened.at);
+        world.run_due();
+        world.first_trap_since(process, traps)
+    }
+
+    fn received(&self) -> usize {
+        let transcript = locked(&self.opened.transcript);
+        transcript
+            .response
+            .as_ref()
+            .map_or(0, |response| response.body.len())
+    }
+
+    fn action(&self, passed: impl FnOnce(&Transcript) -> bool) -> Action {
+        if passed(&locked(&self.opened.transcript)) {
+            Action::Continue
+        } else {
+            Action::Pause
         }
+    }
+
+    /// Does something to the stream, and all that follows from it now.
+    fn drive(&self, action: impl FnOnce(&mut World)) -> Result<(), HostError> {
+        let mut world = locked(&self.world);
+        let world = &mut *world;
+        let process = self.opened.at.worker.process;
+        world.require_vm(self.opened.at)?;
+        let traps = world.trap_count(process);
+        action(world);
+        world.run_due();
+        world.first_trap_since(process, traps)
     }
 }

@@ -1,57 +1,47 @@
 //! A worker of the process, and the VM that a filter has there.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use crate::chain::ChainSpec;
 use crate::error::HostError;
-use crate::plugin::PluginSpec;
+use crate::fleet::WorldHandle;
 use crate::process::shared::locked;
 use crate::request::{Request, RequestOutcome};
 use crate::stream::Stream;
-use crate::vm::{Configured, Vm};
+use crate::world::WorkerRef;
 
 /// One worker's side of a plugin. A cheap handle: clones are the same worker.
 #[derive(Clone)]
 pub struct Worker {
-    spec: Arc<PluginSpec>,
-    index: usize,
-    state: Arc<Mutex<WorkerState>>,
-}
-
-#[derive(Default)]
-struct WorkerState {
-    configuration: Option<Arc<[u8]>>,
-    /// An update that the worker has not come to.
-    pending: Option<Arc<[u8]>>,
-    vm: Option<Vm>,
-    reloads: u64,
-    stalled: bool,
+    world: WorldHandle,
+    at: WorkerRef,
+    plugin: usize,
 }
 
 impl Worker {
-    pub(crate) fn new(spec: Arc<PluginSpec>, index: usize) -> Self {
-        Self {
-            spec,
-            index,
-            state: Arc::default(),
-        }
+    pub(crate) fn new(world: WorldHandle, at: WorkerRef, plugin: usize) -> Self {
+        Self { world, at, plugin }
     }
 
     /// The worker's index, from 0.
     pub fn index(&self) -> usize {
-        self.index
+        self.at.worker
     }
 
     /// The number of the VM that serves, unique in the process: it changes when the VM is another one.
     pub fn vm(&self) -> Option<u64> {
-        locked(&self.state).vm.as_ref().map(Vm::number)
+        locked(&self.world).instance(self.at, self.plugin)?.vm
     }
 
     /// How often a VM that had trapped was replaced by a new one (Envoy's `vm_reload_success`).
     pub fn reloads(&self) -> u64 {
-        locked(&self.state).reloads
+        let world = locked(&self.world);
+        world
+            .instance(self.at, self.plugin)
+            .map_or(0, |instance| instance.reloads)
     }
 
-    /// A request from its headers to its end: [`Worker::open`], then [`Stream::finish`].
+    /// A request to this filter alone, from its headers to its end: [`Worker::open`], then [`Stream::finish`].
     ///
     /// # Errors
     /// As [`Worker::open`] and [`Stream::finish`].
@@ -62,34 +52,25 @@ impl Worker {
         Ok(outcome)
     }
 
-    /// Begins a stream: a context in the newest root context, and the request's headers.
-    ///
-    /// A VM that has trapped is first replaced by a new one with the configuration in force, statics lost, as under
-    /// Envoy's `FAIL_RELOAD` (Envoy waits for a back-off, one second at first; here there is none).
+    /// Begins a stream through this filter alone; the test is its client and its upstream.
     ///
     /// # Errors
-    /// [`HostError::Trap`] or [`HostError::OutOfFuel`] when the filter failed (Envoy answers 503), and
-    /// [`HostError::NotConfigured`].
+    /// [`HostError::Trap`] or [`HostError::OutOfFuel`] when the filter failed (the client gets what the failure policy
+    /// says), and [`HostError::NotConfigured`].
     pub fn open(&self, request: Request) -> Result<Stream, HostError> {
-        let mut state = locked(&self.state);
-        self.reload_if_failed(&mut state)?;
-        let vm = state.vm.as_mut().ok_or_else(|| HostError::NotConfigured {
-            filter: self.spec.filter(),
-            worker: self.index,
-        })?;
-        let context = vm.open_stream(request)?;
-        Ok(Stream::new(
-            self.clone(),
-            vm.number(),
-            context,
-            vm.outcome(context),
-        ))
+        let chain = Arc::new(ChainSpec::of_test(self.plugin));
+        let mut world = locked(&self.world);
+        let traps = world.trap_count(self.at.process);
+        world.require_configured(self.at, self.plugin)?;
+        let opened = world.open(self.at, chain, request);
+        world.first_trap_since(self.at.process, traps)?;
+        Ok(Stream::new(Arc::clone(&self.world), opened))
     }
 
     /// Keeps the worker's event loop busy: updates and ticks wait, until [`Worker::resume`]. Requests that a test makes
     /// are still served, by what the worker has.
     pub fn stall(&self) {
-        locked(&self.state).stalled = true;
+        locked(&self.world).stall(self.at);
     }
 
     /// Ends [`Worker::stall`]: the last update that waited comes now, ticks that waited with the next
@@ -98,79 +79,15 @@ impl Worker {
     /// # Errors
     /// Those of [`Plugin::configure`](crate::Plugin::configure) on this worker.
     pub fn resume(&self) -> Result<(), HostError> {
-        let mut state = locked(&self.state);
-        state.stalled = false;
-        self.update(&mut state)
+        locked(&self.world).unstall(self.at)
     }
 
-    pub(crate) fn configure(&self, configuration: &Arc<[u8]>) -> Result<(), HostError> {
-        let mut state = locked(&self.state);
-        state.pending = Some(Arc::clone(configuration));
-        self.update(&mut state)
-    }
-
-    /// Brings the update that waits into force, unless the worker is busy.
-    fn update(&self, state: &mut WorkerState) -> Result<(), HostError> {
-        let Some(configuration) = state.pending.take_if(|_| !state.stalled) else {
-            return Ok(());
-        };
-        let mut vm = match state.vm.take().filter(|vm| !vm.failed()) {
-            Some(vm) => vm,
-            None => Vm::start(&self.spec, Some(self.index))?,
-        };
-        let outcome = vm.configure(&configuration);
-        state.configuration = Some(configuration);
-        if let Ok(Configured::Refused(refusal)) = outcome {
-            return Err(refusal);
-        }
-        state.vm = Some(vm);
-        outcome.map(drop)
-    }
-
-    fn reload_if_failed(&self, state: &mut WorkerState) -> Result<(), HostError> {
-        let (true, Some(configuration)) = (state.vm.as_ref().is_some_and(Vm::failed), &state.configuration)
-        else {
-            return Ok(());
-        };
-        let mut vm = Vm::start(&self.spec, Some(self.index))?;
-        if let Configured::Refused(refusal) = vm.configure(configuration)? {
-            return Err(refusal);
-        }
-        state.vm = Some(vm);
-        state.reloads += 1;
-        Ok(())
-    }
-
-    /// When the next tick of this worker falls due, in nanoseconds since the Unix epoch.
-    pub(crate) fn next_tick(&self) -> Option<u64> {
-        let state = locked(&self.state);
-        state.vm.as_ref().filter(|_| !state.stalled)?.next_tick()
-    }
-
-    /// Runs the tick that falls due next.
-    pub(crate) fn tick(&self) -> Result<(), HostError> {
-        match &mut locked(&self.state).vm {
-            Some(vm) => vm.tick(),
-            None => Ok(()),
-        }
-    }
-
-    /// Runs `action` on the VM with this number, if it still serves.
-    pub(crate) fn with_vm<T>(
-        &self,
-        number: u64,
-        action: impl FnOnce(&mut Vm) -> Result<T, HostError>,
-    ) -> Result<T, HostError> {
-        let mut state = locked(&self.state);
-        match state
-            .vm
-            .as_mut()
-            .filter(|vm| vm.number() == number && !vm.failed())
-        {
-            Some(vm) => action(vm),
-            None => Err(HostError::VmGone {
-                filter: self.spec.filter(),
-            }),
-        }
+    /// The worker's thread is lost: its VMs and streams are gone without a word, and the worker comes back with
+    /// new VMs and the configurations in force. Shared data, queues and metrics stay.
+    ///
+    /// # Errors
+    /// Those of [`Plugin::configure`](crate::Plugin::configure) on this worker.
+    pub fn lose(&self) -> Result<(), HostError> {
+        locked(&self.world).lose(self.at)
     }
 }

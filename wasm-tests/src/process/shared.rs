@@ -1,15 +1,23 @@
 //! What all VMs of one Envoy process share.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::abi::LogLevel;
+use crate::abi::{HOST_FUNCTIONS, LogLevel, Status};
+use crate::clock::Clock;
+use crate::cluster::Cluster;
+use crate::error::HostError;
+use crate::process::clusters::Clusters;
+use crate::process::costs::Costs;
+use crate::process::faults::Faults;
 use crate::process::metrics::Metrics;
+use crate::process::queues::Queues;
 use crate::process::shared_data::SharedData;
-
-/// 2026-01-01T00:00:00Z in nanoseconds since the Unix epoch: where every virtual clock starts.
-const START: u64 = 1_767_225_600_000_000_000;
+use crate::random::Random;
+use crate::transcript::SharedTranscript;
+use crate::vm::callback::Callback;
 
 /// One line that a filter logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,32 +32,51 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// What a test gives for Envoy's registry of foreign functions.
+pub(crate) type ForeignFunction = Arc<dyn Fn(&[u8]) -> Result<Vec<u8>, Status> + Send + Sync>;
+
 pub(crate) struct Shared {
-    clock: AtomicU64,
+    clock: Arc<Clock>,
     vms_created: AtomicU64,
+    pub(crate) faults: Faults,
     pub(crate) data: Mutex<SharedData>,
+    pub(crate) queues: Mutex<Queues>,
     pub(crate) metrics: Mutex<Metrics>,
     pub(crate) logs: Mutex<Vec<LogLine>>,
+    pub(crate) clusters: Mutex<Clusters>,
+    pub(crate) traps: Mutex<Vec<HostError>>,
+    pub(crate) costs: Mutex<Costs>,
+    pub(crate) foreign_functions: Mutex<BTreeMap<String, ForeignFunction>>,
+    /// The requests of filters' calls.
+    pub(crate) calls: SharedTranscript,
 }
 
 impl Shared {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(clock: Arc<Clock>, random: Random) -> Self {
         Self {
-            clock: AtomicU64::new(START),
+            clock,
             vms_created: AtomicU64::new(0),
+            faults: Faults::new(random),
             data: Mutex::default(),
+            queues: Mutex::default(),
             metrics: Mutex::default(),
             logs: Mutex::default(),
+            clusters: Mutex::default(),
+            traps: Mutex::default(),
+            costs: Mutex::default(),
+            foreign_functions: Mutex::default(),
+            calls: SharedTranscript::default(),
         }
     }
 
-    /// Nanoseconds since the Unix epoch.
+    /// Nanoseconds since the Unix epoch, on the wall clock.
     pub(crate) fn now(&self) -> u64 {
-        self.clock.load(Ordering::Relaxed)
+        self.clock.wall()
     }
 
-    pub(crate) fn set_now(&self, nanoseconds: u64) {
-        self.clock.store(nanoseconds, Ordering::Relaxed);
+    /// Nanoseconds on the clock that timers run by.
+    pub(crate) fn steady(&self) -> u64 {
+        self.clock.steady()
     }
 
     /// The number of a new VM, from 1.
@@ -67,10 +94,28 @@ impl Shared {
         let logs = locked(&self.logs);
         logs.iter().skip(position).map(|line| line.text.clone()).collect()
     }
+
+    pub(crate) fn has_cluster(&self, name: &str) -> bool {
+        locked(&self.clusters).has(name)
+    }
+
+    pub(crate) fn set_cluster(&self, name: &str, cluster: Cluster) {
+        locked(&self.clusters).set(name, cluster);
+    }
+
+    pub(crate) fn account(
+        &self,
+        filter: &str,
+        callback: Callback,
+        fuel: u64,
+        host_calls: &[u64; HOST_FUNCTIONS.len()],
+    ) {
+        locked(&self.costs).add(filter, callback, fuel, host_calls);
+    }
 }
 
 /// The lock, also after a panic elsewhere: a failed test must not fail the others' assertions.
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -1,10 +1,11 @@
 //! What the host knows of a context in a VM.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::header_map::HeaderMap;
-use crate::request::{LocalResponse, Request};
+use crate::abi::Direction;
+use crate::flow::SharedFlow;
+use crate::plugin::PluginSpec;
 
 /// A context: one configuration, or one stream.
 pub(crate) enum Context {
@@ -12,13 +13,24 @@ pub(crate) enum Context {
     Stream(Box<StreamContext>),
 }
 
+/// A root context's timer, in nanoseconds.
+#[derive(Clone, Copy)]
+pub(crate) struct Timer {
+    pub(crate) period: u64,
+    pub(crate) due: u64,
+}
+
 /// A root context: one plugin configuration in one VM.
 pub(crate) struct Root {
+    pub(crate) plugin: Arc<PluginSpec>,
     pub(crate) configuration: Arc<[u8]>,
     pub(crate) open_streams: usize,
     /// A newer configuration gets the new streams.
     pub(crate) superseded: bool,
     pub(crate) ending: Ending,
+    pub(crate) timer: Option<Timer>,
+    /// The tokens of calls that have not been answered.
+    pub(crate) calls: BTreeSet<u32>,
 }
 
 /// How far the end of a root context has come.
@@ -32,62 +44,58 @@ pub(crate) enum Ending {
     Done,
 }
 
-/// A stream: two messages, and what the filter did with them.
+/// One filter's part of a stream.
 pub(crate) struct StreamContext {
     pub(crate) root: u32,
-    pub(crate) request: Message,
-    pub(crate) response: Message,
-    /// In `proxy_on_log` both messages' headers can be read again.
+    /// The stream, as its worker numbers it.
+    pub(crate) stream: u64,
+    /// The filter's place in the chain.
+    pub(crate) filter: usize,
+    pub(crate) flow: SharedFlow,
+    pub(crate) request: View,
+    pub(crate) response: View,
+    /// In `proxy_on_log` both messages can be read again.
     pub(crate) logging: bool,
-    pub(crate) local_response: Option<LocalResponse>,
-    pub(crate) answer: Option<HeaderMap>,
-    pub(crate) properties: BTreeMap<Vec<u8>, Vec<u8>>,
-    pub(crate) filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-/// One direction of a stream.
+/// What a filter sees of one direction at the moment.
 #[derive(Default)]
-pub(crate) struct Message {
-    pub(crate) headers: HeaderMap,
+pub(crate) struct View {
     /// Envoy shows a map only during its own callback, and after it while the filter holds the stream there.
-    pub(crate) visible: bool,
-    /// What the filter sees as the body: the chunks that it has held back, and the present one.
-    pub(crate) body: Vec<u8>,
-    pub(crate) paused: bool,
-    /// The filter has continued the stream during the present callback.
-    pub(crate) continued: bool,
+    pub(crate) headers: bool,
+    pub(crate) trailers: bool,
+    /// The body: the chunk of the present callback, or what the filter holds back.
+    pub(crate) body: Option<Vec<u8>>,
+    /// The present body callback is the last.
+    pub(crate) end_of_stream: bool,
 }
 
 impl Root {
-    pub(crate) fn new(configuration: Arc<[u8]>) -> Self {
+    pub(crate) fn new(plugin: Arc<PluginSpec>, configuration: Arc<[u8]>) -> Self {
         Self {
+            plugin,
             configuration,
             open_streams: 0,
             superseded: false,
             ending: Ending::None,
+            timer: None,
+            calls: BTreeSet::new(),
         }
     }
 }
 
 impl StreamContext {
-    pub(crate) fn new(root: u32, request: Request) -> Self {
-        Self {
-            root,
-            request: Message {
-                headers: request.headers,
-                ..Message::default()
-            },
-            response: Message::default(),
-            logging: false,
-            local_response: None,
-            answer: None,
-            properties: request.properties,
-            filter_state: BTreeMap::new(),
+    pub(crate) fn view(&self, direction: Direction) -> &View {
+        match direction {
+            Direction::Request => &self.request,
+            Direction::Response => &self.response,
         }
     }
 
-    /// A local response that has not been sent on its way yet.
-    pub(crate) fn unanswered(&self) -> Option<&LocalResponse> {
-        self.local_response.as_ref().filter(|_| self.answer.is_none())
+    pub(crate) fn view_mut(&mut self, direction: Direction) -> &mut View {
+        match direction {
+            Direction::Request => &mut self.request,
+            Direction::Response => &mut self.response,
+        }
     }
 }

@@ -1,45 +1,53 @@
 //! What the host functions of one VM work on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use wasmtime::{Memory, TypedFunc};
+use wasmtime::{Memory, StoreLimits, StoreLimitsBuilder, TypedFunc};
 
-use crate::abi::{LogLevel, MapType, Status};
+use crate::abi::{Direction, HOST_FUNCTIONS, LogLevel, MapType, Status};
 use crate::header_map::HeaderMap;
 use crate::plugin::PluginSpec;
 use crate::process::metrics::MetricKey;
-use crate::process::shared::{LogLine, locked};
-use crate::vm::context::{Context, Message, Root, StreamContext};
-
-/// A root context's timer, in nanoseconds.
-#[derive(Clone, Copy)]
-pub(crate) struct Timer {
-    pub(crate) period: u64,
-    pub(crate) due: u64,
-}
+use crate::process::shared::{LogLine, Shared, locked};
+use crate::vm::context::{Context, Root, StreamContext};
+use crate::vm::effect::{CallAnswer, Effect};
 
 pub(crate) struct HostState {
+    /// The plugin that the VM was made for; others with the same VM configuration share it.
     pub(crate) spec: Arc<PluginSpec>,
     pub(crate) worker: Option<usize>,
+    /// The VM's number in its process.
+    pub(crate) number: u64,
     pub(crate) memory: Option<Memory>,
     pub(crate) malloc: Option<TypedFunc<u32, u32>>,
+    pub(crate) limits: StoreLimits,
     /// The context whose callback is running.
     pub(crate) calling: u32,
     /// The context that `proxy_set_effective_context` chose during this callback; 0: none.
     pub(crate) effective: u32,
     pub(crate) contexts: BTreeMap<u32, Context>,
-    /// By root context.
-    pub(crate) timers: BTreeMap<u32, Timer>,
     /// The metrics that this VM has defined; a metric's id is its place and its kind.
     pub(crate) metrics: Vec<MetricKey>,
     /// The plugin configuration, during `proxy_on_configure` only.
     pub(crate) configuring: Option<Arc<[u8]>>,
+    /// What came back, during the callback of a call.
+    pub(crate) answer: Option<CallAnswer>,
+    pub(crate) last_token: u32,
+    pub(crate) effects: VecDeque<Effect>,
+    /// The filter has answered or closed a stream during this callback: whatever it returns, it stops (Envoy's
+    /// `stopNextIteration`).
+    pub(crate) stop_iteration: bool,
+    /// How often each of [`HOST_FUNCTIONS`] was called in the present callback.
+    pub(crate) host_calls: [u64; HOST_FUNCTIONS.len()],
 }
 
 impl HostState {
     pub(crate) fn new(spec: Arc<PluginSpec>, worker: Option<usize>) -> Self {
+        let limits = StoreLimitsBuilder::new().memory_size(spec.options.memory_limit);
         Self {
+            number: spec.shared.next_vm(),
+            limits: limits.build(),
             spec,
             worker,
             memory: None,
@@ -47,10 +55,18 @@ impl HostState {
             calling: 0,
             effective: 0,
             contexts: BTreeMap::new(),
-            timers: BTreeMap::new(),
             metrics: Vec::new(),
             configuring: None,
+            answer: None,
+            last_token: 0,
+            effects: VecDeque::new(),
+            stop_iteration: false,
+            host_calls: [0; HOST_FUNCTIONS.len()],
         }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.spec.shared
     }
 
     /// The context that host functions act on.
@@ -74,6 +90,13 @@ impl HostState {
             Some(Context::Root(root)) => Some(root),
             _ => None,
         }
+    }
+
+    pub(crate) fn roots(&self) -> impl DoubleEndedIterator<Item = (u32, &Root)> {
+        self.contexts.iter().filter_map(|(id, context)| match context {
+            Context::Root(root) => Some((*id, root)),
+            Context::Stream(_) => None,
+        })
     }
 
     pub(crate) fn stream(&self, id: u32) -> Option<&StreamContext> {
@@ -106,35 +129,61 @@ impl HostState {
         }
     }
 
-    /// A map for reading; none where Envoy has none to show.
-    pub(crate) fn map(&self, map: MapType) -> Option<&HeaderMap> {
-        let stream = self.current_stream()?;
-        let message = match map {
-            MapType::RequestHeaders => &stream.request,
-            MapType::ResponseHeaders => &stream.response,
-            _ => return None,
-        };
-        (message.visible || stream.logging).then_some(&message.headers)
+    /// The plugin of the current context; the VM's first one when there is no context.
+    pub(crate) fn current_plugin(&self) -> &PluginSpec {
+        let root = self.current_root().and_then(|root| self.root(root));
+        root.map_or(&self.spec, |root| &root.plugin)
     }
 
-    /// A map for writing.
-    pub(crate) fn map_mut(&mut self, map: MapType) -> Result<&mut HeaderMap, Status> {
+    /// Reads a map; none where Envoy has none to show.
+    pub(crate) fn with_map<T>(&self, map: MapType, read: impl FnOnce(&HeaderMap) -> T) -> Option<T> {
+        let answer = self.answer.as_ref();
+        match map {
+            MapType::Headers(direction) => {
+                let stream = self.current_stream()?;
+                let shown = stream.view(direction).headers || stream.logging;
+                shown.then(|| read(&locked(&stream.flow).message(direction).headers))
+            }
+            MapType::Trailers(direction) => {
+                let stream = self.current_stream()?;
+                let shown = stream.view(direction).trailers || stream.logging;
+                let flow = locked(&stream.flow);
+                flow.message(direction)
+                    .trailers
+                    .as_ref()
+                    .filter(|_| shown)
+                    .map(read)
+            }
+            MapType::CallHeaders | MapType::GrpcInitialMetadata => answer?.headers.as_ref().map(read),
+            MapType::CallTrailers | MapType::GrpcTrailingMetadata => answer?.trailers.as_ref().map(read),
+        }
+    }
+
+    /// Changes a map of the stream; the maps of calls can only be read.
+    pub(crate) fn change_map<T>(
+        &mut self,
+        map: MapType,
+        change: impl FnOnce(&mut HeaderMap) -> T,
+    ) -> Result<T, Status> {
         let stream = self.current_stream_mut().ok_or(Status::BadArgument)?;
-        let message: &mut Message = match map {
-            MapType::RequestHeaders => &mut stream.request,
-            MapType::ResponseHeaders => &mut stream.response,
-            _ => return Err(Status::BadArgument),
-        };
-        if message.visible {
-            Ok(&mut message.headers)
-        } else {
-            Err(Status::BadArgument)
+        match map {
+            MapType::Headers(direction) if stream.view(direction).headers => {
+                Ok(change(&mut locked(&stream.flow).message_mut(direction).headers))
+            }
+            MapType::Trailers(direction) if can_have_trailers(stream, direction) => {
+                stream.view_mut(direction).trailers = true;
+                let mut flow = locked(&stream.flow);
+                Ok(change(
+                    flow.message_mut(direction).trailers.get_or_insert_default(),
+                ))
+            }
+            _ => Err(Status::BadArgument),
         }
     }
 
     pub(crate) fn log(&self, level: LogLevel, text: &[u8]) {
         locked(&self.spec.shared.logs).push(LogLine {
-            filter: self.spec.filter(),
+            filter: self.current_plugin().name().to_owned(),
             worker: self.worker,
             level,
             text: String::from_utf8_lossy(text).into_owned(),
@@ -144,4 +193,16 @@ impl HostState {
     pub(crate) fn vm_id(&self) -> &str {
         &self.spec.options.vm_id
     }
+
+    /// A number for a call, unique in the VM; its two low bits are the call's kind.
+    pub(crate) fn next_token(&mut self, kind: u32) -> u32 {
+        self.last_token += 4;
+        self.last_token | kind
+    }
+}
+
+/// In its own callback; and in the last body callback, where a filter may add trailers to a message that has none.
+fn can_have_trailers(stream: &StreamContext, direction: Direction) -> bool {
+    let view = stream.view(direction);
+    view.trailers || (view.end_of_stream && view.body.is_some())
 }

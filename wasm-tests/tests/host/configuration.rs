@@ -64,8 +64,8 @@ fn callbacks_come_in_envoys_order() {
         "create 2",
         "of 1",
         "request_headers 2",
-        "done 2",
         "log 2",
+        "done 2",
         "delete 2",
     ];
     let next_root = [
@@ -161,7 +161,7 @@ fn a_configuration_that_still_has_streams_serves_again_in_its_own_root_context()
     stream.finish().unwrap();
     assert_eq!(
         said(&process)[before..],
-        ["done 3", "delete 3", "done 2", "log 2", "delete 2"]
+        ["done 3", "delete 3", "log 2", "done 2", "delete 2"]
     );
 }
 

@@ -46,6 +46,10 @@ fn a_trap_is_an_error_and_the_next_request_has_a_new_vm() {
         "{detail}"
     );
     assert_eq!(worker.reloads(), 0);
+    let held_off = worker.request(Request::get("/")).unwrap();
+    assert_eq!(held_off.local_response.unwrap().details, "wasm_fail_stream");
+    assert_eq!(worker.reloads(), 0);
+    process.advance(Duration::from_secs(1)).unwrap();
     worker.request(Request::get("/")).unwrap();
     assert_eq!((worker.reloads(), plugin.worker(1).reloads()), (1, 0));
     assert_ne!(worker.vm(), vm);

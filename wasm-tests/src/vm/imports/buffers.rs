@@ -1,35 +1,20 @@
-//! Buffers: bodies and configurations.
+//! Buffers: bodies, answers of calls, and configurations.
 
-use wasmtime::{Caller, Linker};
+use wasmtime::Linker;
 
-use crate::abi::{BufferType, IMPORT_MODULE, Status};
-use crate::vm::guest::{Fault, Guest, answer};
+use crate::abi::{BufferType, Status};
+use crate::vm::guest::{Fault, Guest};
 use crate::vm::state::HostState;
 
-type Call<'a> = Caller<'a, HostState>;
-
 pub(super) fn add(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    linker.func_wrap(
-        IMPORT_MODULE,
-        "proxy_get_buffer_bytes",
-        |call: Call<'_>, buffer: u32, start: u32, size: u32, bytes_to: u32, size_to: u32| {
-            answer(get(&mut Guest(call), buffer, (start, size), (bytes_to, size_to)))
-        },
-    )?;
-    linker.func_wrap(
-        IMPORT_MODULE,
-        "proxy_get_buffer_status",
-        |call: Call<'_>, buffer: u32, size_to: u32, flags_to: u32| {
-            answer(status(&mut Guest(call), buffer, size_to, flags_to))
-        },
-    )?;
-    linker.func_wrap(
-        IMPORT_MODULE,
-        "proxy_set_buffer_bytes",
-        |call: Call<'_>, buffer: u32, start: u32, size: u32, bytes: u32, bytes_size: u32| {
-            answer(set(&mut Guest(call), buffer, (start, size), (bytes, bytes_size)))
-        },
-    )?;
+    host_functions!(linker, {
+        proxy_get_buffer_bytes(guest, buffer: u32, start: u32, size: u32, bytes_to: u32, size_to: u32) =>
+            get(guest, buffer, (start, size), (bytes_to, size_to));
+        proxy_get_buffer_status(guest, buffer: u32, size_to: u32, flags_to: u32) =>
+            status(guest, buffer, size_to, flags_to);
+        proxy_set_buffer_bytes(guest, buffer: u32, start: u32, size: u32, bytes: u32, bytes_size: u32) =>
+            set(guest, buffer, (start, size), (bytes, bytes_size));
+    });
     Ok(())
 }
 
@@ -60,13 +45,11 @@ fn set(guest: &mut Guest<'_>, buffer: u32, range: (u32, u32), bytes: (u32, u32))
     let buffer = BufferType::try_from(buffer)?;
     let bytes = guest.bytes(bytes.0, bytes.1)?;
     let (start, size) = (index(range.0)?, index(range.1)?);
-    let stream = guest.state_mut().current_stream_mut();
-    let body = match (buffer, stream) {
-        (BufferType::RequestBody, Some(stream)) => &mut stream.request.body,
-        (BufferType::ResponseBody, Some(stream)) => &mut stream.response.body,
-        _ => return Err(Status::BadArgument.into()),
+    let body = match (buffer, guest.state_mut().current_stream_mut()) {
+        (BufferType::Stream(direction), Some(stream)) => stream.view_mut(direction).body.as_mut(),
+        _ => None,
     };
-    Ok(splice(body, start, size, bytes)?)
+    Ok(splice(body.ok_or(Status::BadArgument)?, start, size, bytes)?)
 }
 
 /// Envoy's rule: from the start, `size` bytes are replaced; from the end on, bytes are appended; between, it refuses.
@@ -83,13 +66,18 @@ fn splice(body: &mut Vec<u8>, start: usize, size: usize, bytes: Vec<u8>) -> Resu
 }
 
 fn content(state: &HostState, buffer: BufferType) -> Result<&[u8], Status> {
-    let stream = state.current_stream();
+    let answer = state.answer.as_ref().map(|answer| answer.body.as_slice());
     match buffer {
-        BufferType::RequestBody => Ok(stream.map_or(&[], |stream| &stream.request.body)),
-        BufferType::ResponseBody => Ok(stream.map_or(&[], |stream| &stream.response.body)),
+        BufferType::Stream(direction) => {
+            let stream = state.current_stream();
+            Ok(stream
+                .and_then(|stream| stream.view(direction).body.as_deref())
+                .unwrap_or_default())
+        }
         BufferType::VmConfiguration => Ok(&state.spec.options.vm_configuration),
         BufferType::PluginConfiguration => state.configuring.as_deref().ok_or(Status::NotFound),
-        BufferType::Absent => Err(Status::NotFound),
+        BufferType::CallBody | BufferType::GrpcMessage => answer.ok_or(Status::NotFound),
+        BufferType::ForeignArguments => Err(Status::NotFound),
     }
 }
 

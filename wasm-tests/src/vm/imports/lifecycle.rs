@@ -1,16 +1,16 @@
 //! The end of a root context that had asked for time.
 
-use wasmtime::{Caller, Linker};
+use wasmtime::Linker;
 
-use crate::abi::{IMPORT_MODULE, Status};
+use crate::abi::Status;
 use crate::vm::context::Ending;
-use crate::vm::guest::{Fault, Guest, answer};
+use crate::vm::guest::{Fault, Guest};
 use crate::vm::state::HostState;
 
 pub(super) fn add(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    linker.func_wrap(IMPORT_MODULE, "proxy_done", |call: Caller<'_, HostState>| {
-        answer(done(&mut Guest(call)))
-    })?;
+    host_functions!(linker, {
+        proxy_done(guest) => done(guest);
+    });
     Ok(())
 }
 

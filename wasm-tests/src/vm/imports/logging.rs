@@ -1,27 +1,18 @@
 //! Log lines.
 
-use wasmtime::{Caller, Linker};
+use wasmtime::Linker;
 
-use crate::abi::{IMPORT_MODULE, LogLevel};
-use crate::vm::guest::{Fault, Guest, answer};
+use crate::abi::LogLevel;
+use crate::vm::guest::{Fault, Guest};
 use crate::vm::state::HostState;
 
-type Call<'a> = Caller<'a, HostState>;
-
 pub(super) fn add(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    linker.func_wrap(
-        IMPORT_MODULE,
-        "proxy_log",
-        |call: Call<'_>, level: u32, text: u32, size: u32| answer(log(&Guest(call), level, text, size)),
-    )?;
-    linker.func_wrap(
-        IMPORT_MODULE,
-        "proxy_get_log_level",
-        |call: Call<'_>, level_to: u32| {
-            // Envoy's default level. Lines below it are kept nevertheless.
-            answer(Guest(call).write(level_to, &(LogLevel::Info as u32).to_le_bytes()))
-        },
-    )?;
+    host_functions!(linker, {
+        proxy_log(guest, level: u32, text: u32, size: u32) => log(guest, level, text, size);
+        // Envoy's default level. Lines below it are kept nevertheless.
+        proxy_get_log_level(guest, level_to: u32) =>
+            guest.write(level_to, &(LogLevel::Info as u32).to_le_bytes());
+    });
     Ok(())
 }
 

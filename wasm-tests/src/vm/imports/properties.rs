@@ -1,57 +1,56 @@
-//! Properties: what a test gave the request, what the filter set itself, and the plugin's own names.
+//! Properties: what a test gave the request, what the proxy knows, and what filters have set.
 
-use wasmtime::{Caller, Linker};
+use wasmtime::Linker;
 
-use crate::abi::{IMPORT_MODULE, Status};
-use crate::vm::guest::{Fault, Guest, answer};
+use crate::abi::Status;
+use crate::process::shared::locked;
+use crate::properties;
+use crate::vm::guest::{Fault, Guest};
 use crate::vm::state::HostState;
 
-type Call<'a> = Caller<'a, HostState>;
-
 pub(super) fn add(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    linker.func_wrap(
-        IMPORT_MODULE,
-        "proxy_get_property",
-        |call: Call<'_>, path: u32, path_size: u32, value_to: u32, size_to: u32| {
-            answer(get(&mut Guest(call), (path, path_size), (value_to, size_to)))
-        },
-    )?;
-    linker.func_wrap(
-        IMPORT_MODULE,
-        "proxy_set_property",
-        |call: Call<'_>, path: u32, path_size: u32, value: u32, value_size: u32| {
-            answer(set(&mut Guest(call), (path, path_size), (value, value_size)))
-        },
-    )?;
+    host_functions!(linker, {
+        proxy_get_property(guest, path: u32, path_size: u32, value_to: u32, size_to: u32) =>
+            get(guest, (path, path_size), (value_to, size_to));
+        proxy_set_property(guest, path: u32, path_size: u32, value: u32, value_size: u32) =>
+            set(guest, (path, path_size), (value, value_size));
+    });
     Ok(())
 }
 
 fn get(guest: &mut Guest<'_>, path: (u32, u32), value_to: (u32, u32)) -> Result<(), Fault> {
     let path = guest.bytes(path.0, path.1)?;
-    let value = value(guest.state(), &path).ok_or(Status::NotFound)?.to_vec();
+    let value = value(guest.state(), &path).ok_or(Status::NotFound)?;
     guest.hand_out(&value, value_to.0, value_to.1)
 }
 
 /// A known name wins over what a filter has set under it, as in Envoy.
-fn value<'a>(state: &'a HostState, path: &[u8]) -> Option<&'a [u8]> {
+fn value(state: &HostState, path: &[u8]) -> Option<Vec<u8>> {
+    let plugin = &state.current_plugin().options;
     match path {
-        b"plugin_name" => return Some(state.spec.module.filter().as_bytes()),
-        b"plugin_vm_id" => return Some(state.vm_id().as_bytes()),
+        b"plugin_name" => return Some(plugin.name.clone().into_bytes()),
+        b"plugin_root_id" => return Some(plugin.root_id.clone().into_bytes()),
+        b"plugin_vm_id" => return Some(plugin.vm_id.clone().into_bytes()),
         _ => {}
     }
-    let stream = state.current_stream()?;
-    let found = stream
-        .properties
-        .get(path)
-        .or_else(|| stream.filter_state.get(path));
-    found.map(Vec::as_slice)
+    let flow = locked(&state.current_stream()?.flow);
+    let given = flow.properties.get(path).cloned();
+    given
+        .or_else(|| properties::of_stream(&flow, &parts(path)))
+        .or_else(|| flow.filter_state.get(path).cloned())
+}
+
+/// A path's parts, which zero bytes part.
+fn parts(path: &[u8]) -> Vec<&str> {
+    let text = std::str::from_utf8(path).unwrap_or_default();
+    text.trim_end_matches('\0').split('\0').collect()
 }
 
 /// Filter state belongs to a stream: outside of one there is nowhere to keep it.
 fn set(guest: &mut Guest<'_>, path: (u32, u32), value: (u32, u32)) -> Result<(), Fault> {
     let path = guest.bytes(path.0, path.1)?;
     let value = guest.bytes(value.0, value.1)?;
-    let stream = guest.state_mut().current_stream_mut().ok_or(Status::NotFound)?;
-    stream.filter_state.insert(path, value);
+    let stream = guest.state().current_stream().ok_or(Status::NotFound)?;
+    locked(&stream.flow).filter_state.insert(path, value);
     Ok(())
 }

@@ -1,95 +1,79 @@
-//! Answering and continuing streams, also those of another context.
+//! Answering, continuing and closing streams, also those of another context.
 
-use wasmtime::{Caller, Linker};
+use wasmtime::Linker;
 
-use crate::abi::{IMPORT_MODULE, Status};
+use crate::abi::{Direction, Status};
 use crate::header_map::HeaderMap;
 use crate::request::LocalResponse;
-use crate::vm::guest::{Fault, Guest, answer};
+use crate::vm::effect::Effect;
+use crate::vm::guest::{Fault, Guest};
 use crate::vm::state::HostState;
 
-type Call<'a> = Caller<'a, HostState>;
-
-/// Where the parts of a local response lie in the VM's memory: address and size.
-struct ResponseParts {
-    status: u32,
-    details: (u32, u32),
-    body: (u32, u32),
-    headers: (u32, u32),
-    grpc_status: i32,
-}
-
 pub(super) fn add(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    add_local_response(linker)?;
-    linker.func_wrap(
-        IMPORT_MODULE,
-        "proxy_continue_stream",
-        |call: Call<'_>, direction: u32| answer(resume(&mut Guest(call), direction)),
-    )?;
-    linker.func_wrap(
-        IMPORT_MODULE,
-        "proxy_set_effective_context",
-        |call: Call<'_>, context: u32| answer(set_effective_context(&mut Guest(call), context)),
-    )?;
-    Ok(())
-}
-
-fn add_local_response(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    linker.func_wrap(
-        IMPORT_MODULE,
-        "proxy_send_local_response",
-        |call: Call<'_>,
-         status: u32,
-         details: u32,
-         details_size: u32,
-         body: u32,
-         body_size: u32,
-         headers: u32,
-         headers_size: u32,
-         grpc_status: i32| {
-            let parts = ResponseParts {
+    host_functions!(linker, {
+        proxy_send_local_response(
+            guest, status: u32, details: u32, details_size: u32, body: u32, body_size: u32, headers: u32,
+            headers_size: u32, grpc_status: i32
+        ) => {
+            let reply = LocalResponse {
                 status,
-                details: (details, details_size),
-                body: (body, body_size),
-                headers: (headers, headers_size),
-                grpc_status,
+                headers: HeaderMap::from_pairs(&guest.bytes(headers, headers_size)?),
+                body: guest.bytes(body, body_size)?,
+                grpc_status: u32::try_from(grpc_status).ok(),
+                details: guest.text(details, details_size)?,
             };
-            answer(send_local_response(&mut Guest(call), &parts))
-        },
-    )?;
-    Ok(())
-}
-
-/// The first response of a stream counts. Outside of a stream there is nothing to answer: Envoy says Ok, too.
-fn send_local_response(guest: &mut Guest<'_>, parts: &ResponseParts) -> Result<(), Fault> {
-    let response = LocalResponse {
-        status: parts.status,
-        headers: HeaderMap::from_pairs(&guest.bytes(parts.headers.0, parts.headers.1)?),
-        body: guest.bytes(parts.body.0, parts.body.1)?,
-        grpc_status: u32::try_from(parts.grpc_status).ok(),
-        details: guest.text(parts.details.0, parts.details.1)?,
-    };
-    if let Some(stream) = guest.state_mut().current_stream_mut() {
-        stream.local_response.get_or_insert(response);
-    }
-    Ok(())
-}
-
-/// 0: the request, 1: the response; TCP streams are refused, as in Envoy.
-fn resume(guest: &mut Guest<'_>, direction: u32) -> Result<(), Fault> {
-    if direction > 1 {
-        return Err(Status::BadArgument.into());
-    }
-    if let Some(stream) = guest.state_mut().current_stream_mut() {
-        let message = match direction {
-            0 => &mut stream.request,
-            _ => &mut stream.response,
+            send_local_response(guest, reply)
         };
-        message.paused = false;
-        message.continued = true;
-        message.visible = false;
+        proxy_continue_stream(guest, stream: u32) => resume(guest, stream);
+        proxy_close_stream(guest, stream: u32) => close(guest, stream);
+        proxy_set_effective_context(guest, context: u32) => set_effective_context(guest, context);
+    });
+    Ok(())
+}
+
+/// Outside of a stream there is nothing to answer: Envoy says Ok, too.
+fn send_local_response(guest: &mut Guest<'_>, reply: LocalResponse) -> Result<(), Fault> {
+    let state = guest.state_mut();
+    state.stop_iteration = true;
+    let context = state.current();
+    if state.stream(context).is_some() {
+        state.effects.push_back(Effect::Reply { context, reply });
     }
     Ok(())
+}
+
+/// What the filter was holding is no longer its to see.
+fn resume(guest: &mut Guest<'_>, stream: u32) -> Result<(), Fault> {
+    let direction = direction(stream)?;
+    let state = guest.state_mut();
+    let context = state.current();
+    if let Some(stream) = state.stream_mut(context) {
+        let view = stream.view_mut(direction);
+        view.headers = false;
+        view.trailers = false;
+        state.effects.push_back(Effect::Resume { context, direction });
+    }
+    Ok(())
+}
+
+fn close(guest: &mut Guest<'_>, stream: u32) -> Result<(), Fault> {
+    direction(stream)?;
+    let state = guest.state_mut();
+    state.stop_iteration = true;
+    let context = state.current();
+    if state.stream(context).is_some() {
+        state.effects.push_back(Effect::Close { context });
+    }
+    Ok(())
+}
+
+/// 0: the request, 1: the response, 2: from a TCP client, 3: to it.
+fn direction(stream: u32) -> Result<Direction, Status> {
+    match stream {
+        0 | 2 => Ok(Direction::Request),
+        1 | 3 => Ok(Direction::Response),
+        _ => Err(Status::BadArgument),
+    }
 }
 
 fn set_effective_context(guest: &mut Guest<'_>, context: u32) -> Result<(), Fault> {

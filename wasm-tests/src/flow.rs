@@ -1,0 +1,64 @@
+//! What one stream carries, as all filters of its chain see it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use crate::abi::Direction;
+use crate::header_map::HeaderMap;
+
+/// One direction's headers and trailers.
+#[derive(Clone, Default)]
+pub(crate) struct Message {
+    pub(crate) headers: HeaderMap,
+    pub(crate) trailers: Option<HeaderMap>,
+}
+
+/// What the proxy itself knows of a stream (Envoy's `StreamInfo`).
+#[derive(Clone, Default)]
+pub(crate) struct StreamInfo {
+    /// Nanoseconds since the Unix epoch.
+    pub(crate) started: u64,
+    pub(crate) route_name: String,
+    pub(crate) cluster_name: Option<String>,
+    pub(crate) upstream_host: Option<String>,
+    pub(crate) attempt_count: Option<u64>,
+    pub(crate) response_code_details: Option<String>,
+    pub(crate) response_flags: u64,
+    /// Bytes of the body that have come from the client.
+    pub(crate) request_bytes: u64,
+    /// Bytes of the body that have gone to the client.
+    pub(crate) response_bytes: u64,
+    pub(crate) response_started: bool,
+    pub(crate) ended: Option<u64>,
+}
+
+/// A stream's messages and state.
+#[derive(Clone, Default)]
+pub(crate) struct Flow {
+    pub(crate) request: Message,
+    pub(crate) response: Message,
+    pub(crate) info: StreamInfo,
+    /// What the test gave, by path.
+    pub(crate) properties: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// What filters have set, by the path that they named.
+    pub(crate) filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// A flow, shared by the contexts of all filters of a stream.
+pub(crate) type SharedFlow = Arc<Mutex<Flow>>;
+
+impl Flow {
+    pub(crate) fn message(&self, direction: Direction) -> &Message {
+        match direction {
+            Direction::Request => &self.request,
+            Direction::Response => &self.response,
+        }
+    }
+
+    pub(crate) fn message_mut(&mut self, direction: Direction) -> &mut Message {
+        match direction {
+            Direction::Request => &mut self.request,
+            Direction::Response => &mut self.response,
+        }
+    }
+}

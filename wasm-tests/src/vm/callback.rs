@@ -1,0 +1,96 @@
+//! The callbacks that a module can export.
+
+/// A callback of the ABI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Callback {
+    Initialize,
+    Start,
+    ContextCreate,
+    VmStart,
+    Configure,
+    Tick,
+    QueueReady,
+    HttpCallResponse,
+    GrpcInitialMetadata,
+    GrpcMessage,
+    GrpcTrailingMetadata,
+    GrpcClose,
+    RequestHeaders,
+    RequestBody,
+    RequestTrailers,
+    ResponseHeaders,
+    ResponseBody,
+    ResponseTrailers,
+    NewConnection,
+    DownstreamData,
+    UpstreamData,
+    DownstreamClose,
+    UpstreamClose,
+    Done,
+    Log,
+    Delete,
+}
+
+impl Callback {
+    /// All of them, in the order of the enum.
+    pub(crate) const ALL: [Self; 26] = [
+        Self::Initialize,
+        Self::Start,
+        Self::ContextCreate,
+        Self::VmStart,
+        Self::Configure,
+        Self::Tick,
+        Self::QueueReady,
+        Self::HttpCallResponse,
+        Self::GrpcInitialMetadata,
+        Self::GrpcMessage,
+        Self::GrpcTrailingMetadata,
+        Self::GrpcClose,
+        Self::RequestHeaders,
+        Self::RequestBody,
+        Self::RequestTrailers,
+        Self::ResponseHeaders,
+        Self::ResponseBody,
+        Self::ResponseTrailers,
+        Self::NewConnection,
+        Self::DownstreamData,
+        Self::UpstreamData,
+        Self::DownstreamClose,
+        Self::UpstreamClose,
+        Self::Done,
+        Self::Log,
+        Self::Delete,
+    ];
+
+    /// The exported function's name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Initialize => "_initialize",
+            Self::Start => "_start",
+            Self::ContextCreate => "proxy_on_context_create",
+            Self::VmStart => "proxy_on_vm_start",
+            Self::Configure => "proxy_on_configure",
+            Self::Tick => "proxy_on_tick",
+            Self::QueueReady => "proxy_on_queue_ready",
+            Self::HttpCallResponse => "proxy_on_http_call_response",
+            Self::GrpcInitialMetadata => "proxy_on_grpc_receive_initial_metadata",
+            Self::GrpcMessage => "proxy_on_grpc_receive",
+            Self::GrpcTrailingMetadata => "proxy_on_grpc_receive_trailing_metadata",
+            Self::GrpcClose => "proxy_on_grpc_close",
+            Self::RequestHeaders => "proxy_on_request_headers",
+            Self::RequestBody => "proxy_on_request_body",
+            Self::RequestTrailers => "proxy_on_request_trailers",
+            Self::ResponseHeaders => "proxy_on_response_headers",
+            Self::ResponseBody => "proxy_on_response_body",
+            Self::ResponseTrailers => "proxy_on_response_trailers",
+            Self::NewConnection => "proxy_on_new_connection",
+            Self::DownstreamData => "proxy_on_downstream_data",
+            Self::UpstreamData => "proxy_on_upstream_data",
+            Self::DownstreamClose => "proxy_on_downstream_connection_close",
+            Self::UpstreamClose => "proxy_on_upstream_connection_close",
+            Self::Done => "proxy_on_done",
+            Self::Log => "proxy_on_log",
+            Self::Delete => "proxy_on_delete",
+        }
+    }
+}

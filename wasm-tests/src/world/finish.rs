@@ -1,0 +1,190 @@
+//! What leaves a chain, and how a stream ends.
+
+use crate::abi::Direction;
+use crate::process::shared::locked;
+use crate::transcript::Response;
+use crate::vm::callback::Callback;
+use crate::vm::context::Context;
+use crate::world::{StreamRef, VmRef, WorkerRef, World};
+
+impl World {
+    /// Headers have passed all filters.
+    pub(super) fn headers_out(&mut self, at: StreamRef, direction: Direction, end: bool) {
+        let Some(stream) = self.stream_mut(at) else {
+            return;
+        };
+        match direction {
+            Direction::Request if stream.router.is_some() => return self.route(at, end),
+            Direction::Request => {
+                let mut transcript = locked(&stream.transcript);
+                transcript.passed.headers = true;
+                transcript.passed.end = end;
+                return;
+            }
+            Direction::Response => {}
+        }
+        stream.response_sent = true;
+        let headers = {
+            let mut flow = locked(&stream.flow);
+            flow.info.response_started = true;
+            flow.response.headers.clone()
+        };
+        let status = headers.text(":status").and_then(|status| status.parse().ok());
+        locked(&stream.transcript).response = Some(Response {
+            status: status.unwrap_or_default(),
+            headers,
+            ..Response::default()
+        });
+        if end {
+            self.complete(at);
+        }
+    }
+
+    /// A chunk of body has passed all filters.
+    pub(super) fn body_out(&mut self, at: StreamRef, direction: Direction, body: Vec<u8>, end: bool) {
+        let Some(stream) = self.stream_mut(at) else {
+            return;
+        };
+        match direction {
+            Direction::Request if stream.router.is_some() => return self.route_body(at, &body, end),
+            Direction::Request => {
+                let mut transcript = locked(&stream.transcript);
+                transcript.passed.body.extend(body);
+                transcript.passed.end = end;
+                return;
+            }
+            Direction::Response => {}
+        }
+        locked(&stream.flow).info.response_bytes += body.len() as u64;
+        if let Some(response) = &mut locked(&stream.transcript).response {
+            response.body.extend(body);
+        }
+        if end {
+            self.complete(at);
+        }
+    }
+
+    /// Trailers have passed all filters.
+    pub(super) fn trailers_out(&mut self, at: StreamRef, direction: Direction) {
+        let Some(stream) = self.stream_mut(at) else {
+            return;
+        };
+        match direction {
+            Direction::Request if stream.router.is_some() => return self.route_trailers(at),
+            Direction::Request => {
+                let mut transcript = locked(&stream.transcript);
+                transcript.passed.trailers = true;
+                transcript.passed.end = true;
+                return;
+            }
+            Direction::Response => {}
+        }
+        let trailers = locked(&stream.flow).response.trailers.clone();
+        if let Some(response) = &mut locked(&stream.transcript).response {
+            response.trailers = trailers;
+        }
+        self.complete(at);
+    }
+
+    /// The client has the whole response.
+    fn complete(&mut self, at: StreamRef) {
+        let Some(stream) = self.stream_mut(at) else {
+            return;
+        };
+        locked(&stream.transcript).complete = true;
+        if stream.router.is_some() {
+            self.finish(at);
+        }
+    }
+
+    /// The client's stream is reset.
+    pub(crate) fn reset(&mut self, at: StreamRef) {
+        if let Some(stream) = self.stream(at) {
+            let mut transcript = locked(&stream.transcript);
+            transcript.reset = !transcript.complete;
+        }
+        self.finish(at);
+    }
+
+    /// The end of a stream: every filter is told, in the order of the chain.
+    pub(crate) fn finish(&mut self, at: StreamRef) {
+        self.give_up_tries(at);
+        let now = self.clock.wall();
+        let Some(stream) = self.stream_mut(at).filter(|stream| !stream.finishing) else {
+            return;
+        };
+        stream.finishing = true;
+        locked(&stream.flow).info.ended = Some(now);
+        locked(&stream.transcript).ended = true;
+        let filters = 0..stream.filters.len();
+        for filter in filters.clone() {
+            self.log_filter(at, filter);
+        }
+        for filter in filters {
+            self.end_filter(at, filter);
+        }
+        if let Some(worker) = self.worker_mut(at.worker) {
+            worker.streams.remove(&at.stream);
+        }
+    }
+
+    /// The access log comes first, for all filters: also for those that the request has never reached.
+    fn log_filter(&mut self, at: StreamRef, filter: usize) {
+        let Some(slot) = self.slot_mut(at, filter).filter(|slot| !slot.failed) else {
+            return;
+        };
+        let (vm, known) = (slot.vm, slot.context);
+        let Some(context) = known.or_else(|| self.make_context(at, filter)) else {
+            return;
+        };
+        self.set_logging(vm, context, true);
+        // A VM that fails on the way gets no further calls, as in Envoy; its failure is kept as a trap.
+        let _ = self.call::<_, ()>(vm, Callback::Log, context, (context,));
+        self.set_logging(vm, context, false);
+        self.settle(vm);
+    }
+
+    fn set_logging(&mut self, at: VmRef, context: u32, logging: bool) {
+        if let Some(stream) = self.vm_mut(at).and_then(|vm| vm.state_mut().stream_mut(context)) {
+            stream.logging = logging;
+        }
+    }
+
+    fn end_filter(&mut self, at: StreamRef, filter: usize) {
+        let slot = self.slot_mut(at, filter).filter(|slot| !slot.failed);
+        if let Some((vm, context)) = slot.and_then(|slot| Some((slot.vm, slot.context?))) {
+            self.end_context(vm, context);
+        }
+    }
+
+    /// Done, delete; and the end of the root context, when that only waited for this stream.
+    fn end_context(&mut self, at: VmRef, context: u32) {
+        let _ = self.call::<_, u32>(at, Callback::Done, context, (context,));
+        let _ = self.call::<_, ()>(at, Callback::Delete, context, (context,));
+        let ended = self.vm_mut(at).and_then(|vm| {
+            let state = vm.state_mut();
+            let Some(Context::Stream(stream)) = state.contexts.remove(&context) else {
+                return None;
+            };
+            state.root_mut(stream.root)?.open_streams -= 1;
+            Some(vm.end_if_idle(stream.root))
+        });
+        if let Some(Err(error)) = ended {
+            self.fail(at, error);
+        }
+        self.settle(at);
+    }
+
+    /// The streams of a worker that is gone: their clients are cut off.
+    pub(super) fn drop_streams(&mut self, at: WorkerRef) {
+        let streams = self
+            .worker_mut(at)
+            .map(|worker| std::mem::take(&mut worker.streams));
+        for stream in streams.into_iter().flatten().map(|(_, stream)| stream) {
+            let mut transcript = locked(&stream.transcript);
+            transcript.reset = !transcript.complete;
+            transcript.ended = true;
+        }
+        self.upstreams.retain(|_, upstream| upstream.worker() != at);
+    }
+}

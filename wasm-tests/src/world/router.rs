@@ -1,0 +1,328 @@
+//! Routing: which cluster, the tries, and their answers (Envoy's router filter, `source/common/router/router.cc`).
+
+use std::sync::Arc;
+
+use crate::abi::Direction;
+use crate::answer::Part;
+use crate::chain::Terminal;
+use crate::header_map::HeaderMap;
+use crate::process::shared::{locked, nanoseconds};
+use crate::request::LocalResponse;
+use crate::route::{Destination, Route};
+use crate::world::retry::RetryPolicy;
+use crate::world::timeline::Event;
+use crate::world::upstream::{Outgoing, Owner};
+use crate::world::{StreamRef, World};
+
+/// The routing of one stream.
+#[derive(Default)]
+pub(super) struct Router {
+    pub(super) route: Option<Arc<Route>>,
+    cluster: String,
+    pub(super) policy: RetryPolicy,
+    /// The tries that have not failed.
+    pub(super) tries: Vec<u64>,
+    /// The try whose answer the client gets.
+    committed: Option<u64>,
+    /// The hosts that have been tried.
+    hosts: Vec<String>,
+    attempts: u64,
+    pub(super) pending_retries: u32,
+    body: Vec<u8>,
+    complete: bool,
+}
+
+impl World {
+    /// The request's headers have passed all filters.
+    pub(super) fn route(&mut self, at: StreamRef, end: bool) {
+        let Some(stream) = self.stream_mut(at) else {
+            return;
+        };
+        let headers = locked(&stream.flow).request.headers.clone();
+        let Terminal::Router(routes) = &stream.chain.terminal else {
+            return;
+        };
+        let Some(route) = routes.iter().find(|route| route.matches(&headers)).cloned() else {
+            return self.local_reply(at, own_reply(404, "", "route_not_found"));
+        };
+        let Some(cluster) = cluster_of(&route, &headers) else {
+            return self.local_reply(at, own_reply(503, "", "cluster_not_found"));
+        };
+        self.note_route(at, &route, &cluster);
+        let known = self
+            .shared(at.worker.process)
+            .is_some_and(|shared| shared.has_cluster(&cluster));
+        if !known {
+            return self.local_reply(at, own_reply(503, "", "cluster_not_found"));
+        }
+        self.start_routing(at, route, cluster, &headers);
+        if end {
+            self.request_complete(at);
+        }
+    }
+
+    fn note_route(&mut self, at: StreamRef, route: &Route, cluster: &str) {
+        if let Some(stream) = self.stream_mut(at) {
+            let mut flow = locked(&stream.flow);
+            flow.info.route_name.clone_from(&route.name);
+            flow.info.cluster_name = Some(cluster.to_owned());
+        }
+    }
+
+    fn start_routing(&mut self, at: StreamRef, route: Arc<Route>, cluster: String, headers: &HeaderMap) {
+        let policy = RetryPolicy::of(headers);
+        if let Some(router) = self.router_mut(at) {
+            router.route = Some(route);
+            router.cluster = cluster;
+            router.policy = policy;
+        }
+        self.start_try(at);
+    }
+
+    pub(super) fn router_mut(&mut self, at: StreamRef) -> Option<&mut Router> {
+        self.stream_mut(at)?.router.as_mut()
+    }
+
+    /// Sends the request, as far as it has come, to the next host.
+    pub(super) fn start_try(&mut self, at: StreamRef) {
+        let Some(stream) = self.stream_mut(at) else {
+            return;
+        };
+        let (flow, transcript) = (Arc::clone(&stream.flow), Arc::clone(&stream.transcript));
+        let Some(router) = &mut stream.router else {
+            return;
+        };
+        router.attempts += 1;
+        let outgoing = Outgoing {
+            cluster: router.cluster.clone(),
+            headers: without_envoy_headers(&locked(&flow).request.headers),
+            attempt: router.attempts,
+        };
+        locked(&flow).info.attempt_count = Some(router.attempts);
+        let (hosts, body, complete) = (router.hosts.clone(), router.body.clone(), router.complete);
+        let Some((id, host)) = self.start_upstream(Owner::Try(at), outgoing, &hosts, &transcript) else {
+            return self.local_reply(at, own_reply(503, "no healthy upstream", "no_healthy_upstream"));
+        };
+        locked(&flow).info.upstream_host = Some(host.clone());
+        if let Some(router) = self.router_mut(at) {
+            router.tries.push(id);
+            router.hosts.push(host);
+        }
+        let trailers = locked(&flow).request.trailers.clone().filter(|_| complete);
+        self.send_upstream(id, &body, trailers, complete);
+        self.arm_try_timeout(at, id);
+    }
+
+    /// A try's own time limit runs from the end of the request on.
+    fn arm_try_timeout(&mut self, at: StreamRef, id: u64) {
+        let limit = self
+            .router_mut(at)
+            .filter(|router| router.complete)
+            .and_then(|router| router.policy.per_try_timeout);
+        if let Some(limit) = limit {
+            let due = self.now().saturating_add(nanoseconds(limit));
+            self.timeline.add(
+                due,
+                Event::TryTimeout {
+                    stream: at,
+                    upstream: id,
+                },
+            );
+        }
+    }
+
+    pub(super) fn route_body(&mut self, at: StreamRef, body: &[u8], end: bool) {
+        let Some(router) = self.router_mut(at) else {
+            return;
+        };
+        router.body.extend(body);
+        let tries = router.tries.clone();
+        for id in tries {
+            self.send_upstream(id, body, None, false);
+        }
+        if end {
+            self.request_complete(at);
+        }
+    }
+
+    pub(super) fn route_trailers(&mut self, at: StreamRef) {
+        self.request_complete(at);
+    }
+
+    /// The whole request has passed: hosts answer, and the time limits begin.
+    fn request_complete(&mut self, at: StreamRef) {
+        let trailers = self
+            .stream(at)
+            .and_then(|stream| locked(&stream.flow).request.trailers.clone());
+        let Some(router) = self.router_mut(at) else {
+            return;
+        };
+        router.complete = true;
+        let tries = router.tries.clone();
+        let timeout = router.route.as_ref().map(|route| route.timeout);
+        let limit = router.policy.timeout.or(timeout).filter(|limit| !limit.is_zero());
+        if let Some(limit) = limit {
+            let due = self.now().saturating_add(nanoseconds(limit));
+            self.timeline.add(due, Event::RouteTimeout { stream: at });
+        }
+        for id in tries {
+            self.send_upstream(id, &[], trailers.clone(), true);
+            self.arm_try_timeout(at, id);
+        }
+    }
+
+    /// A part of a try's answer.
+    pub(super) fn try_part(&mut self, at: StreamRef, id: u64, part: Part, end: bool) {
+        match part {
+            Part::Headers(headers) => return self.try_headers(at, id, headers, end),
+            Part::Data(bytes) => self.arrive_body(at, Direction::Response, bytes, end),
+            Part::Trailers(trailers) => {
+                if let Some(stream) = self.stream(at) {
+                    locked(&stream.flow).response.trailers = Some(trailers);
+                }
+                self.arrive_trailers(at, Direction::Response);
+            }
+            Part::Reset => return self.try_failed(at, id, false),
+            Part::Refused => return self.try_failed(at, id, true),
+        }
+        if end {
+            self.forget_try(at, id);
+        }
+    }
+
+    /// The first try with an answer that is good enough is the one whose answer the client gets.
+    fn try_headers(&mut self, at: StreamRef, id: u64, headers: HeaderMap, end: bool) {
+        let status = headers.text(":status").and_then(|status| status.parse().ok());
+        let retries = self
+            .router_mut(at)
+            .is_some_and(|router| router.policy.retries_status(status.unwrap_or_default()));
+        if retries {
+            self.drop_try(at, id);
+            return self.schedule_retry(at);
+        }
+        let Some(router) = self.router_mut(at) else {
+            return;
+        };
+        router.committed = Some(id);
+        let losers: Vec<u64> = router
+            .tries
+            .iter()
+            .copied()
+            .filter(|other| *other != id)
+            .collect();
+        router.tries = vec![id];
+        for loser in losers {
+            self.give_up_upstream(loser);
+        }
+        if let Some(stream) = self.stream(at) {
+            let mut flow = locked(&stream.flow);
+            flow.response.headers = headers;
+            flow.info.response_code_details = Some("via_upstream".to_owned());
+        }
+        if end {
+            self.forget_try(at, id);
+        }
+        self.arrive_headers(at, Direction::Response, end);
+    }
+
+    /// A try's host has refused or reset it.
+    fn try_failed(&mut self, at: StreamRef, id: u64, refused: bool) {
+        let Some(router) = self.router_mut(at) else {
+            return;
+        };
+        let committed = router.committed == Some(id);
+        let retries = !committed && router.policy.retries_failure(refused);
+        self.forget_try(at, id);
+        if committed {
+            return self.reset(at);
+        }
+        if retries {
+            return self.schedule_retry(at);
+        }
+        let waits = self
+            .router_mut(at)
+            .is_some_and(|router| !router.tries.is_empty() || router.pending_retries > 0);
+        if !waits {
+            self.local_reply(at, failure_reply(refused));
+        }
+    }
+
+    /// A try that is over has nothing to be reset.
+    fn forget_try(&mut self, at: StreamRef, id: u64) {
+        self.upstreams.remove(&id);
+        if let Some(router) = self.router_mut(at) {
+            router.tries.retain(|known| *known != id);
+        }
+    }
+
+    pub(super) fn drop_try(&mut self, at: StreamRef, id: u64) {
+        self.give_up_upstream(id);
+        self.forget_try(at, id);
+    }
+
+    /// Nobody waits for the tries any more.
+    pub(super) fn give_up_tries(&mut self, at: StreamRef) {
+        let tries = self
+            .router_mut(at)
+            .map(|router| std::mem::take(&mut router.tries));
+        for id in tries.into_iter().flatten() {
+            self.give_up_upstream(id);
+        }
+    }
+
+    /// The request has taken too long.
+    pub(super) fn route_timeout(&mut self, at: StreamRef) {
+        let Some(stream) = self.stream(at) else {
+            return;
+        };
+        if stream.response.started {
+            self.reset(at);
+        } else {
+            self.local_reply(at, own_reply(504, "upstream request timeout", "response_timeout"));
+        }
+    }
+}
+
+fn cluster_of(route: &Route, headers: &HeaderMap) -> Option<String> {
+    match &route.to {
+        Destination::Cluster(name) => Some(name.clone()),
+        Destination::Header(header) => headers.text(header),
+    }
+}
+
+/// The headers that steer the router go no further.
+fn without_envoy_headers(headers: &HeaderMap) -> HeaderMap {
+    let steering = [
+        "x-envoy-retry-on",
+        "x-envoy-max-retries",
+        "x-envoy-retriable-status-codes",
+        "x-envoy-hedge-on-per-try-timeout",
+        "x-envoy-upstream-rq-timeout-ms",
+        "x-envoy-upstream-rq-per-try-timeout-ms",
+    ];
+    let kept = headers.iter().filter(|(name, _)| !steering.contains(name));
+    kept.collect()
+}
+
+pub(super) fn own_reply(status: u32, body: &str, details: &str) -> LocalResponse {
+    LocalResponse {
+        status,
+        headers: HeaderMap::new(),
+        body: body.as_bytes().to_vec(),
+        grpc_status: None,
+        details: details.to_owned(),
+    }
+}
+
+fn failure_reply(refused: bool) -> LocalResponse {
+    let (reason, details) = if refused {
+        ("remote connection failure", "remote_connection_failure")
+    } else {
+        ("remote reset", "remote_reset")
+    };
+    own_reply(
+        503,
+        &format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}"),
+        &format!("upstream_reset_before_response_started{{{details}}}"),
+    )
+}
