@@ -1,0 +1,55 @@
+//! Cases as files: readable, and independent of how the generators make them.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::history::History;
+use crate::placement::{self, Placement};
+use crate::run::{Violation, run};
+
+/// A case, by the property that it is for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Case {
+    /// Every answer is the model's.
+    History(History),
+    /// Two runs see the same.
+    Twice(History),
+    /// Keys are where the ring's definition puts them.
+    Placement(Placement),
+}
+
+/// A case that was found.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Found {
+    /// What was wrong then.
+    pub(crate) why: String,
+    pub(crate) case: Case,
+}
+
+impl Case {
+    /// How many requests it took to see that the property holds, or how it does not.
+    pub(crate) fn check(&self) -> Result<u64, Violation> {
+        match self {
+            Self::History(history) => Ok(run(history)?.requests),
+            Self::Twice(history) => twice(history),
+            Self::Placement(placement) => placement::check(placement),
+        }
+    }
+}
+
+fn twice(history: &History) -> Result<u64, Violation> {
+    let (one, other) = (run(history)?, run(history)?);
+    if one == other {
+        return Ok(2 * one.requests);
+    }
+    let differs = |(one, other): &(&String, &String)| one != other;
+    let pair = one.lines.iter().zip(&other.lines).find(differs);
+    Err(format!("two runs of one history differ: {pair:?}"))
+}
+
+/// Where found cases are kept.
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/cases")
+}
