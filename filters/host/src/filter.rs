@@ -112,8 +112,8 @@ impl<F: Filter> Root<F> {
             return host.set_tick_period(0);
         };
         if !active.slot.is_in_force(&active.generation) {
-            // A newer root of the same slot ticks in this VM; two would fight.
-            return host.set_tick_period(0);
+            // Another root of the slot reports for this VM; two would fight. This one may serve again, so it goes on.
+            return host.set_tick_period(TICK_MS);
         }
         let gauges = match active.gauges {
             Some(gauges) => gauges,
@@ -128,12 +128,12 @@ impl<F: Filter> Root<F> {
         counted
     }
 
-    /// Called when the host drops this root: its worker no longer runs the slot, unless a newer root does.
+    /// Called when the host drops this root: its worker no longer runs the slot, unless another root does.
     pub fn on_close(&mut self, host: &impl RootHost) {
         let Some(active) = self.active.take() else {
             return;
         };
-        let closed = if active.slot.is_in_force(&active.generation) {
+        let closed = if active.slot.close(&active.generation) {
             self.vm.forget(active.filter.slot());
             active.leave(host)
         } else {
@@ -144,9 +144,11 @@ impl<F: Filter> Root<F> {
         }
     }
 
-    /// A new request under this configuration.
+    /// A new request under this configuration, which is therefore in force. It may be an older one that came again:
+    /// Envoy knows a root by its configuration, and keeps it while it has requests.
     pub fn open_stream(&self) -> Stream<F> {
         let running = self.active.as_ref().map(|active| {
+            active.slot.serve(&active.generation);
             let in_flight = InFlight::new(&active.generation);
             (Rc::clone(&active.filter), in_flight)
         });

@@ -72,6 +72,21 @@ impl Slot {
             .is_some_and(|last| Rc::ptr_eq(last, generation))
     }
 
+    /// Puts `generation` in force again, if it is not.
+    pub(crate) fn serve(&self, generation: &Rc<Generation>) {
+        if !self.is_in_force(generation) {
+            self.close(generation);
+            self.generations.borrow_mut().push(Rc::clone(generation));
+        }
+    }
+
+    /// Takes `generation` out; whether none is left.
+    pub(crate) fn close(&self, generation: &Rc<Generation>) -> bool {
+        let mut generations = self.generations.borrow_mut();
+        generations.retain(|known| !Rc::ptr_eq(known, generation));
+        generations.is_empty()
+    }
+
     /// How many requests run under generations other than `in_force`. Forgets those with none.
     pub(crate) fn draining(&self, in_force: &Rc<Generation>) -> u64 {
         let mut generations = self.generations.borrow_mut();

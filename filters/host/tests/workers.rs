@@ -115,7 +115,7 @@ fn a_generation_is_in_force_when_the_last_worker_runs_it() {
 }
 
 #[test]
-fn the_first_tick_comes_soon_and_older_roots_stop() {
+fn the_first_tick_comes_soon_and_older_roots_tick_slowly() {
     let process = Process::new(0);
     let mut worker = Vms::new(&process, 1);
     assert!(worker.host.tick_period().unwrap() <= 10);
@@ -123,7 +123,41 @@ fn the_first_tick_comes_soon_and_older_roots_stop() {
     assert_eq!(worker.host.tick_period(), Some(1_000));
     worker.configure(2);
     worker.roots[0].on_tick(&worker.host);
-    assert_eq!(worker.host.tick_period(), Some(0));
+    assert_eq!(worker.host.tick_period(), Some(1_000));
+    assert_eq!(gauges(&process), (Some(1), Some(0)));
+}
+
+/// As Envoy does when a configuration comes again while requests run under it.
+#[test]
+fn an_older_root_that_serves_again_is_in_force() {
+    let process = Process::new(0);
+    let mut worker = Vms::new(&process, 1);
+    worker.open_stream();
+    worker.configure(2);
+    worker.open_stream();
+    worker.tick();
+    assert_eq!(gauges(&process), (Some(2), Some(1)));
+    let again = worker.roots[0].open_stream();
+    worker.tick();
+    assert_eq!(gauges(&process), (Some(1), Some(1)));
+    drop(again);
+    worker.streams.pop();
+    worker.roots[1].on_close(&worker.host);
+    worker.roots.pop();
+    worker.tick();
+    assert_eq!(gauges(&process), (Some(1), Some(0)));
+}
+
+#[test]
+fn an_older_root_is_in_force_when_the_newer_one_goes() {
+    let process = Process::new(0);
+    let mut worker = Vms::new(&process, 1);
+    worker.open_stream();
+    worker.configure(2);
+    worker.tick();
+    worker.roots[1].on_close(&worker.host);
+    worker.roots.pop();
+    worker.tick();
     assert_eq!(gauges(&process), (Some(1), Some(0)));
 }
 

@@ -7,7 +7,7 @@ use crate::budget::Budget;
 use crate::case::{Case, Found, folder};
 
 /// Steps towards a smaller case.
-const SHRINKS: u32 = 4_000;
+const SHRINKS: u32 = 300;
 
 /// Checks cases of `strategy` within the budget, `cases` unless the environment says otherwise.
 pub(crate) fn fuzz(property: &str, cases: u64, strategy: impl Strategy<Value = Case>) {

@@ -121,8 +121,7 @@ impl Run {
             (None, Ok(())) => return Err("a broken configuration was taken".to_owned()),
             (_, Err(error)) => return Err(error.to_string()),
         }
-        let last = self.last.clone();
-        (0..self.workers()).try_for_each(|worker| self.ask(worker, &last))
+        (0..self.workers()).try_for_each(|worker| self.ask_again(worker))
     }
 
     fn bytes(&self, configuration: &Configuration) -> Vec<u8> {
@@ -144,9 +143,10 @@ impl Run {
         Ok(())
     }
 
-    /// A request that ends at once.
-    fn ask(&mut self, worker: usize, request: &Asked) -> Result<(), Violation> {
-        match self.opened(worker, request)? {
+    /// The last request, ended at once: a worker shows which configuration it serves with.
+    fn ask_again(&mut self, worker: usize) -> Result<(), Violation> {
+        let request = self.last.clone();
+        match self.opened(worker, &request)? {
             Some(open) => told(open.stream.finish()),
             None => Ok(()),
         }
@@ -225,7 +225,8 @@ impl Run {
 
     fn resume(&mut self, worker: usize) -> Result<(), Violation> {
         self.model.resume(worker);
-        told(self.plugin.worker(worker).resume())
+        told(self.plugin.worker(worker).resume())?;
+        self.ask_again(worker)
     }
 
     fn advance(&mut self, milliseconds: u64) -> Result<(), Violation> {
