@@ -14,6 +14,9 @@
 //! [`Status::Unimplemented`]; TCP filters; trailers; or how several filters of one chain work together. Properties
 //! are those that the test gives.
 //!
+//! `tests/fuzz/` puts random configurations, requests and histories through the built filters; `scripts/fuzz` does so for
+//! as long as it is told to.
+//!
 //! ```no_run
 //! use weir_wasm_tests::{Module, Process, Request};
 //!

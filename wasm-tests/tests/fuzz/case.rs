@@ -1,5 +1,6 @@
 //! Cases as files: readable, and independent of how the generators make them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -31,10 +32,20 @@ pub(crate) struct Found {
 impl Case {
     /// How many requests it took to see that the property holds, or how it does not.
     pub(crate) fn check(&self) -> Result<u64, Violation> {
-        match self {
+        let check = || match self {
             Self::History(history) => Ok(run(history)?.requests),
             Self::Twice(history) => twice(history),
             Self::Placement(placement) => placement::check(placement),
+        };
+        catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|_| Err("a panic, as printed".to_owned()))
+    }
+
+    /// Cases with something left out.
+    pub(crate) fn smaller(&self) -> Box<dyn Iterator<Item = Self> + '_> {
+        match self {
+            Self::History(history) => Box::new(history.smaller().map(Self::History)),
+            Self::Twice(history) => Box::new(history.smaller().map(Self::Twice)),
+            Self::Placement(_) => Box::new(std::iter::empty()),
         }
     }
 }

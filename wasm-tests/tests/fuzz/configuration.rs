@@ -20,6 +20,8 @@ pub(crate) enum Configuration {
     Json(Value),
     /// These bytes, which need not be JSON.
     Bytes(Text),
+    /// Bytes that have to be refused, whatever the filter's logic says.
+    Forbidden(Text),
     /// The bytes of an earlier one of the history, by its place; of the last one when there are not so many.
     Again(usize),
 }
@@ -59,7 +61,12 @@ pub(crate) fn valid() -> impl Strategy<Value = Value> {
 /// A configuration with something broken, or junk.
 pub(crate) fn damaged() -> impl Strategy<Value = Configuration> {
     let broken = (valid(), damage()).prop_map(|(valid, damage)| damage.apply(&valid));
-    prop_oneof![9 => broken, 1 => damage::junk()].prop_map(Configuration::Bytes)
+    let forbidden = (valid(), select(damage::FORBIDDEN)).prop_map(|(valid, edit)| edit.apply(valid));
+    prop_oneof![
+        9 => broken.prop_map(Configuration::Bytes),
+        1 => damage::junk().prop_map(Configuration::Bytes),
+        3 => forbidden.prop_map(Configuration::Forbidden),
+    ]
 }
 
 fn slot() -> impl Strategy<Value = String> {

@@ -23,6 +23,68 @@ pub(crate) enum Damage {
     Double(Index),
 }
 
+/// A member that makes a valid configuration one that nobody may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Edit {
+    whose: Whose,
+    name: &'static str,
+    /// JSON.
+    value: &'static str,
+}
+
+/// Whose member.
+#[derive(Clone, Copy, Debug)]
+enum Whose {
+    Slot,
+    Policy,
+    Shard,
+}
+
+/// Limits, names and fields, as the documents' kinds define them.
+pub(crate) const FORBIDDEN: &[Edit] = &[
+    edit(Whose::Slot, "format", "2"),
+    edit(Whose::Slot, "generation", "9007199254740992"),
+    edit(Whose::Slot, "generation", "-1"),
+    edit(Whose::Slot, "slot", "\"\""),
+    edit(Whose::Slot, "extra", "1"),
+    edit(Whose::Slot, "rules", r#"[{"policy": "nobody's"}]"#),
+    edit(Whose::Policy, "maxKeyBytes", "0"),
+    edit(Whose::Policy, "maxKeyBytes", "8193"),
+    edit(Whose::Policy, "keySources", "[]"),
+    edit(Whose::Policy, "keySources", r#"[{"header": "X-Upper"}]"#),
+    edit(Whose::Policy, "keySources", r#"[{"query": ""}]"#),
+    edit(Whose::Policy, "keySources", r#"[{"path": {"template": "/a"}}]"#),
+    edit(Whose::Policy, "shards", "[]"),
+    edit(Whose::Policy, "onMissingKey", r#"{"defaultShard": "nobody"}"#),
+    edit(Whose::Policy, "strategy", r#"{"hash": {"algorithm": "ring-v2"}}"#),
+    edit(Whose::Policy, "extra", "1"),
+    edit(Whose::Shard, "weight", "0"),
+    edit(Whose::Shard, "weight", "1001"),
+    edit(Whose::Shard, "name", "\"A\""),
+    edit(Whose::Shard, "readCluster", "\"\""),
+    edit(Whose::Shard, "writeCluster", "\"a\\nb\""),
+    edit(Whose::Shard, "extra", "1"),
+];
+
+const fn edit(whose: Whose, name: &'static str, value: &'static str) -> Edit {
+    Edit { whose, name, value }
+}
+
+impl Edit {
+    /// The bytes of `valid` with the member.
+    pub(crate) fn apply(self, mut valid: Value) -> Text {
+        let policies = valid["policies"].as_object().unwrap();
+        let policy = policies.keys().next().unwrap().clone();
+        let owner = match self.whose {
+            Whose::Slot => &mut valid,
+            Whose::Policy => &mut valid["policies"][policy],
+            Whose::Shard => &mut valid["policies"][policy]["shards"][0],
+        };
+        owner[self.name] = serde_json::from_str(self.value).unwrap();
+        Text::plain(valid.to_string())
+    }
+}
+
 /// Any damage.
 pub(crate) fn damage() -> impl Strategy<Value = Damage> {
     let place = any::<Index>;

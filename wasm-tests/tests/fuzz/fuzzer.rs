@@ -6,8 +6,9 @@ use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner
 use crate::budget::Budget;
 use crate::case::{Case, Found, folder};
 
-/// Steps towards a smaller case.
-const SHRINKS: u32 = 300;
+/// Proptest's steps towards a smaller case: enough for what the cases are made of. What they need not is left out
+/// afterwards, by [`smallest`].
+const SHRINKS: u32 = 400;
 
 /// Checks cases of `strategy` within the budget, `cases` unless the environment says otherwise.
 pub(crate) fn fuzz(property: &str, cases: u64, strategy: impl Strategy<Value = Case>) {
@@ -75,12 +76,22 @@ fn one(seed: u64, strategy: &impl Strategy<Value = Case>) -> Result<u64, Box<Fou
     });
     match result {
         Ok(_) => Ok(requests.get()),
-        Err(TestError::Fail(why, case)) => Err(Box::new(Found {
+        Err(TestError::Fail(why, case)) => Err(Box::new(smallest(Found {
             why: why.to_string(),
             case,
-        })),
+        }))),
         Err(TestError::Abort(why)) => panic!("{why}"),
     }
+}
+
+/// Leaves out one thing after another, as long as what is left fails.
+fn smallest(found: Found) -> Found {
+    let fails = |case: Case| {
+        let why = case.check().err()?;
+        Some(Found { why, case })
+    };
+    let smaller = found.case.smaller().find_map(fails);
+    smaller.map_or(found, smallest)
 }
 
 fn report(property: &str, seed: u64, found: &Found, keep: bool) -> String {

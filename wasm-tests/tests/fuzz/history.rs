@@ -53,6 +53,45 @@ pub(crate) enum Step {
     },
 }
 
+impl History {
+    /// This history without some of its steps, half of them first, or without a header of one of its requests.
+    pub(crate) fn smaller(&self) -> impl Iterator<Item = Self> {
+        let count = self.steps.len();
+        let sizes =
+            std::iter::successors(Some(count / 2), |size| Some(size / 2)).take_while(|size| *size > 0);
+        let parts = sizes.flat_map(move |size| {
+            (0..count)
+                .step_by(size)
+                .map(move |from| from..count.min(from + size))
+        });
+        let without_steps = parts.map(|part| self.with(|steps| drop(steps.drain(part))));
+        let steps = self.steps.iter().enumerate();
+        let headers = steps.flat_map(|(place, step)| (0..step.headers()).map(move |at| (place, at)));
+        without_steps.chain(headers.map(|(place, at)| self.with(|steps| steps[place].remove_header(at))))
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Vec<Step>)) -> Self {
+        let mut changed = self.clone();
+        change(&mut changed.steps);
+        changed
+    }
+}
+
+impl Step {
+    fn headers(&self) -> usize {
+        match self {
+            Self::Open { request, .. } => request.headers.len(),
+            _ => 0,
+        }
+    }
+
+    fn remove_header(&mut self, at: usize) {
+        if let Self::Open { request, .. } = self {
+            request.headers.remove(at);
+        }
+    }
+}
+
 /// Any history: short mostly, long now and then.
 pub(crate) fn history() -> impl Strategy<Value = History> {
     let steps = prop_oneof![

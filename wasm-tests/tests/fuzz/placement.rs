@@ -5,27 +5,32 @@ use std::fmt;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use weir_wasm_tests::{Module, Process, Request};
+use weir_wasm_tests::{Module, Process, Request, Worker};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::asked::percent;
 use crate::run::Violation;
 use crate::text::{Text, header_byte};
+use crate::vocabulary::{METHODS, one_of};
 
-/// Shards, with weights, and keys.
+/// Shards, with weights, and keys of requests with one method.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Placement {
     pub(crate) shards: Vec<(String, u32)>,
     pub(crate) keys: Vec<Text>,
+    pub(crate) method: String,
 }
 
 /// A few shards, keys of any bytes.
 pub(crate) fn placement() -> impl Strategy<Value = Placement> {
     let shards = prop::collection::btree_map("[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?", 1..4_u32, 1..6);
     let key = prop::collection::vec(header_byte(), 1..40).prop_map(Text::plain);
-    (shards, prop::collection::vec(key, 1..24)).prop_map(|(shards, keys)| Placement {
-        shards: shards.into_iter().collect(),
-        keys,
+    (shards, prop::collection::vec(key, 1..24), one_of(&METHODS)).prop_map(|(shards, keys, method)| {
+        Placement {
+            shards: shards.into_iter().collect(),
+            keys,
+            method,
+        }
     })
 }
 
@@ -38,18 +43,9 @@ pub(crate) fn check(placement: &Placement) -> Result<u64, Violation> {
     let mut requests = 0;
     for key in placement.keys.iter().map(Text::bytes) {
         let owner = owner(&nodes, &key);
-        for request in ways(&key) {
+        for request in ways(&placement.method, &key) {
             for worker in plugin.workers() {
-                let headers = worker.request(request.clone()).map_err(said)?.headers;
-                let found = headers.text("x-weir-shard");
-                if found.as_deref() != Some(owner)
-                    || headers.text("x-weir-cluster") != Some(format!("{owner}-read"))
-                {
-                    return Err(format!(
-                        "{} belongs to {owner}: {headers:?} from {request:?}",
-                        key.escape_ascii()
-                    ));
-                }
+                placement.check_one(worker, request.clone(), owner)?;
                 requests += 1;
             }
         }
@@ -61,20 +57,34 @@ fn said(error: impl fmt::Display) -> Violation {
     error.to_string()
 }
 
-/// The three places where a request can have its key.
-fn ways(key: &[u8]) -> [Request; 3] {
-    let at = |before: &[u8]| {
-        let path = [before, &percent(key)].concat();
-        Request::with_pseudo_headers(b"GET", &path, b"service.test")
+/// The three places where a request can have its key; where there may be several values, the first is the key.
+fn ways(method: &str, key: &[u8]) -> [Request; 3] {
+    let at = |before: &[u8], after: &[u8]| {
+        let path = [before, &percent(key), after].concat();
+        Request::with_pseudo_headers(method.as_bytes(), &path, b"service.test")
     };
     [
-        Request::get("/").header("x-user-id", key),
-        at(b"/?a=1&user="),
-        at(b"/users/"),
+        Request::new(method, "/")
+            .header("x-user-id", key)
+            .header("x-user-id", "second"),
+        at(b"/?a=1&user=", b"&user=second"),
+        at(b"/users/", b"?a=1"),
     ]
 }
 
 impl Placement {
+    fn check_one(&self, worker: &Worker, request: Request, owner: &str) -> Result<(), Violation> {
+        // RFC 9110 section 9.2.1.
+        let safe = ["GET", "HEAD", "OPTIONS", "TRACE"].contains(&self.method.as_str());
+        let cluster = format!("{owner}-{}", if safe { "read" } else { "write" });
+        let headers = worker.request(request).map_err(said)?.headers;
+        let found = (headers.text("x-weir-cluster"), headers.text("x-weir-shard"));
+        if found == (Some(cluster), Some(owner.to_owned())) {
+            return Ok(());
+        }
+        Err(format!("expected shard {owner}, found {headers:?}"))
+    }
+
     fn configuration(&self) -> String {
         let shard = |(name, weight): &(String, u32)| json!({"name": name, "weight": weight, "readCluster": format!("{name}-read"), "writeCluster": format!("{name}-write")});
         let policy = json!({

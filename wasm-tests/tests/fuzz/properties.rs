@@ -11,23 +11,23 @@ use crate::placement::placement;
 /// add up.
 #[test]
 fn histories() {
-    fuzz("histories", 150, history().prop_map(Case::History));
+    fuzz("histories", 100, history().prop_map(Case::History));
 }
 
 /// A broken configuration is refused, by the same code that the control plane checks with, and changes nothing.
 #[test]
 fn broken_configurations() {
-    fuzz("broken_configurations", 250, break_in().prop_map(Case::History));
+    fuzz("broken_configurations", 200, break_in().prop_map(Case::History));
 }
 
 /// The host is deterministic.
 #[test]
 fn the_same_history_twice() {
-    fuzz("the_same_history_twice", 30, history().prop_map(Case::Twice));
+    fuzz("the_same_history_twice", 20, history().prop_map(Case::Twice));
 }
 
 /// Keys are owned by the shard that the ring's definition says.
 #[test]
 fn placements() {
-    fuzz("placements", 60, placement().prop_map(Case::Placement));
+    fuzz("placements", 40, placement().prop_map(Case::Placement));
 }

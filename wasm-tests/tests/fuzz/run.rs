@@ -115,7 +115,8 @@ impl Run {
         self.delivered.push(bytes.clone());
         let result = self.plugin.configure(bytes.clone());
         self.trace.lines.push(format!("{result:?}"));
-        match (Taken::try_new(&bytes), result) {
+        let forbidden = matches!(configuration, Configuration::Forbidden(_));
+        match (Taken::try_new(&bytes).filter(|_| !forbidden), result) {
             (Some(taken), Ok(())) => self.model.configure(&taken),
             (None, Err(HostError::Refused { .. })) => self.refused += 1,
             (None, Ok(())) => return Err("a broken configuration was taken".to_owned()),
@@ -127,7 +128,7 @@ impl Run {
     fn bytes(&self, configuration: &Configuration) -> Vec<u8> {
         match configuration {
             Configuration::Json(json) => json.to_string().into_bytes(),
-            Configuration::Bytes(text) => text.bytes(),
+            Configuration::Bytes(text) | Configuration::Forbidden(text) => text.bytes(),
             Configuration::Again(place) => {
                 let known = self.delivered.get(*place).or(self.delivered.last());
                 known.cloned().unwrap_or_default()
