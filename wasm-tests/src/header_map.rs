@@ -6,11 +6,27 @@ use std::fmt;
 ///
 /// As in Envoy, [`get`](Self::get) answers the first value of a name, and [`replace`](Self::replace) removes *all*
 /// values before it appends the new one (`HeaderMapImpl::setCopy`). Envoy joins repeated values of some well-known
-/// names with a comma when they are added; this map keeps them apart.
+/// names with a comma when a filter adds them; so does this map then.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct HeaderMap {
     entries: Vec<(String, Vec<u8>)>,
 }
+
+/// Names of which Envoy keeps one value (its inline headers), as far as filters are likely to add them.
+const JOINED: [&str; 12] = [
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-type",
+    "te",
+    "user-agent",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-request-id",
+];
 
 impl HeaderMap {
     /// No headers.
@@ -42,6 +58,20 @@ impl HeaderMap {
     pub fn add(&mut self, name: impl AsRef<str>, value: impl Into<Vec<u8>>) {
         self.entries
             .push((name.as_ref().to_ascii_lowercase(), value.into()));
+    }
+
+    /// Adds a value as a filter's does in Envoy: pseudo-headers and names that Envoy knows to be lists keep one value,
+    /// to which the new one is joined with a comma.
+    pub(crate) fn add_joined(&mut self, name: &str, value: Vec<u8>) {
+        let name = name.to_ascii_lowercase();
+        let joins = name.starts_with(':') || JOINED.contains(&name.as_str());
+        match self.entries.iter_mut().find(|(known, _)| joins && *known == name) {
+            Some((_, known)) => {
+                known.push(b',');
+                known.extend(value);
+            }
+            None => self.add(name, value),
+        }
     }
 
     /// Removes all values of `name` and appends this one.

@@ -52,17 +52,8 @@ impl Stream {
     /// # Errors
     /// [`HostError::Trap`], [`HostError::OutOfFuel`] and [`HostError::VmGone`].
     pub fn request_body(&self, chunk: &[u8], end_of_stream: bool) -> Result<Passed<Vec<u8>>, HostError> {
-        let before = locked(&self.opened.transcript).passed.body.len();
-        let ended = locked(&self.opened.transcript).passed.end;
-        self.drive(|world| {
-            world.arrive_body(self.opened.at, Direction::Request, chunk.to_vec(), end_of_stream)
-        })?;
-        let transcript = locked(&self.opened.transcript);
-        let content = transcript.passed.body.get(before..).unwrap_or_default().to_vec();
-        let passed = !content.is_empty() || (chunk.is_empty() && (transcript.passed.end || ended));
-        Ok(Passed {
-            action: if passed { Action::Continue } else { Action::Pause },
-            content,
+        self.pass_chunk(Direction::Request, chunk, end_of_stream, |transcript| {
+            &transcript.passed.body
         })
     }
 
@@ -106,23 +97,11 @@ impl Stream {
     /// # Errors
     /// As [`Stream::request_body`].
     pub fn response_body(&self, chunk: &[u8], end_of_stream: bool) -> Result<Passed<Vec<u8>>, HostError> {
-        let before = self.received();
-        self.drive(|world| {
-            world.arrive_body(self.opened.at, Direction::Response, chunk.to_vec(), end_of_stream)
-        })?;
-        let transcript = locked(&self.opened.transcript);
-        let body = transcript
-            .response
-            .as_ref()
-            .map(|response| response.body.as_slice());
-        let content = body
-            .and_then(|body| body.get(before..))
-            .unwrap_or_default()
-            .to_vec();
-        let passed = !content.is_empty() || (chunk.is_empty() && transcript.complete);
-        Ok(Passed {
-            action: if passed { Action::Continue } else { Action::Pause },
-            content,
+        self.pass_chunk(Direction::Response, chunk, end_of_stream, |transcript| {
+            transcript
+                .response
+                .as_ref()
+                .map_or(&[], |response| &response.body)
         })
     }
 
@@ -156,12 +135,26 @@ impl Stream {
         world.first_trap_since(process, traps)
     }
 
-    fn received(&self) -> usize {
+    /// Passes a chunk; what came out for it is the end of what has come out so far.
+    fn pass_chunk(
+        &self,
+        direction: Direction,
+        chunk: &[u8],
+        end_of_stream: bool,
+        out: impl Fn(&Transcript) -> &[u8],
+    ) -> Result<Passed<Vec<u8>>, HostError> {
+        let seen = |transcript: &Transcript| (transcript.chunks, out(transcript).len());
+        let (chunks, length) = seen(&locked(&self.opened.transcript));
+        self.drive(|world| world.arrive_body(self.opened.at, direction, chunk.to_vec(), end_of_stream))?;
         let transcript = locked(&self.opened.transcript);
-        transcript
-            .response
-            .as_ref()
-            .map_or(0, |response| response.body.len())
+        Ok(Passed {
+            action: if transcript.chunks > chunks {
+                Action::Continue
+            } else {
+                Action::Pause
+            },
+            content: out(&transcript).get(length..).unwrap_or_default().to_vec(),
+        })
     }
 
     fn action(&self, passed: impl FnOnce(&Transcript) -> bool) -> Action {

@@ -29,6 +29,8 @@ pub(crate) struct Transcript {
     pub(crate) ended: bool,
     pub(crate) upstream: Vec<UpstreamRequest>,
     pub(crate) local_response: Option<LocalResponse>,
+    /// How many chunks of body have come out of the chain, in either direction.
+    pub(crate) chunks: u64,
     /// What has come out of the chain, for a test that plays the upstream.
     pub(crate) passed: Passing,
 }
@@ -39,7 +41,6 @@ pub(crate) struct Passing {
     pub(crate) headers: bool,
     pub(crate) body: Vec<u8>,
     pub(crate) trailers: bool,
-    pub(crate) end: bool,
 }
 
 pub(crate) type SharedTranscript = Arc<Mutex<Transcript>>;

@@ -230,7 +230,6 @@ impl World {
         self.resume(at, filter, direction);
     }
 
-    /// The first answer counts.
     fn filter_replies(&mut self, at: VmRef, context: u32, reply: LocalResponse) {
         let Some((at, _)) = self.stream_of(at, context) else {
             return;
@@ -241,9 +240,7 @@ impl World {
         if stream.finishing {
             return self.crash(at, "to answer a stream that is being logged");
         }
-        if locked(&stream.transcript).local_response.is_none() {
-            self.local_reply(at, reply);
-        }
+        self.local_reply(at, reply);
     }
 
     /// What would end the whole Envoy process is an error with a name here.

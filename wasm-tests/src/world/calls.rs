@@ -37,9 +37,13 @@ impl World {
             token,
             answer: CallAnswer::default(),
         };
+        let mut headers = call.headers;
+        if !call.body.is_empty() {
+            headers.replace("content-length", call.body.len().to_string());
+        }
         let outgoing = Outgoing {
             cluster: call.cluster,
-            headers: call.headers,
+            headers,
             attempt: 1,
         };
         let Some((id, _)) = self.start_upstream(Owner::Call(open), outgoing, &[], &transcript) else {

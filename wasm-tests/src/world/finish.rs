@@ -16,9 +16,7 @@ impl World {
         match direction {
             Direction::Request if stream.router.is_some() => return self.route(at, end),
             Direction::Request => {
-                let mut transcript = locked(&stream.transcript);
-                transcript.passed.headers = true;
-                transcript.passed.end = end;
+                locked(&stream.transcript).passed.headers = true;
                 return;
             }
             Direction::Response => {}
@@ -50,15 +48,16 @@ impl World {
             Direction::Request => {
                 let mut transcript = locked(&stream.transcript);
                 transcript.passed.body.extend(body);
-                transcript.passed.end = end;
+                transcript.chunks += 1;
                 return;
             }
             Direction::Response => {}
         }
         locked(&stream.flow).info.response_bytes += body.len() as u64;
-        if let Some(response) = &mut locked(&stream.transcript).response {
-            response.body.extend(body);
-        }
+        let mut transcript = locked(&stream.transcript);
+        transcript.response.get_or_insert_default().body.extend(body);
+        transcript.chunks += 1;
+        drop(transcript);
         if end {
             self.complete(at);
         }
@@ -72,9 +71,7 @@ impl World {
         match direction {
             Direction::Request if stream.router.is_some() => return self.route_trailers(at),
             Direction::Request => {
-                let mut transcript = locked(&stream.transcript);
-                transcript.passed.trailers = true;
-                transcript.passed.end = true;
+                locked(&stream.transcript).passed.trailers = true;
                 return;
             }
             Direction::Response => {}

@@ -10,7 +10,7 @@ use crate::request::LocalResponse;
 use crate::vm::callback::Callback;
 use crate::vm::context::StreamContext;
 use crate::vm::length;
-use crate::world::stream::{HttpStream, Stop};
+use crate::world::stream::{AtHeaders, HttpStream, Stop};
 use crate::world::{StreamRef, World};
 
 /// What the ABI's numbers mean for headers, body and trailers; a filter that has answered or closed a stream stops,
@@ -160,15 +160,36 @@ impl World {
             return;
         }
         self.show_headers(at, filter, direction, true);
+        self.set_at_headers(at, filter, direction, AtHeaders::Inside);
         let count = self.header_count(at, direction);
         let outcome = self.call_filter(at, filter, direction.headers(), |context| {
             (context, count, u32::from(end))
         });
         self.settle_filter(at, filter);
-        if self.note_headers(at, filter, direction, &outcome) {
+        let sent_on = self.set_at_headers(at, filter, direction, AtHeaders::Elsewhere) == AtHeaders::SentOn;
+        let goes_on = self.note_headers(at, filter, direction, &outcome, sent_on);
+        if goes_on && sent_on {
+            self.crash(
+                at,
+                "to continue a stream in the headers callback that lets it go on anyway",
+            );
+        } else if goes_on {
             let next = self.next(at, filter, direction);
             self.pass_headers(at, next, direction, end);
         }
+    }
+
+    fn set_at_headers(
+        &mut self,
+        at: StreamRef,
+        filter: usize,
+        direction: Direction,
+        now: AtHeaders,
+    ) -> AtHeaders {
+        let slot = self.slot_mut(at, filter);
+        slot.map_or(AtHeaders::Elsewhere, |slot| {
+            std::mem::replace(&mut slot.side_mut(direction).at_headers, now)
+        })
     }
 
     /// Notes what a filter wants done with the headers; true when they go on.
@@ -178,6 +199,7 @@ impl World {
         filter: usize,
         direction: Direction,
         outcome: &Outcome,
+        sent_on: bool,
     ) -> bool {
         let Outcome::Returned(returned) = *outcome else {
             return matches!(outcome, Outcome::Passed);
@@ -190,7 +212,7 @@ impl World {
             let single = returned == verdict::STOP && slot.holds_headers_only;
             let side = slot.side_mut(direction);
             side.stop = if single { Stop::Single } else { Stop::All };
-            side.headers_pending = true;
+            side.headers_pending = !sent_on;
         }
         false
     }
@@ -370,9 +392,32 @@ impl World {
         self.pass_trailers(at, next, direction);
     }
 
+    /// A filter continues a stream in its headers callback: the headers go on at that moment, and what the callback
+    /// returns counts afterwards.
+    fn resume_at_headers(&mut self, at: StreamRef, filter: usize, direction: Direction) -> bool {
+        let Some(slot) = self.slot_mut(at, filter) else {
+            return false;
+        };
+        let side = slot.side_mut(direction);
+        if side.at_headers != AtHeaders::Inside {
+            return false;
+        }
+        side.at_headers = AtHeaders::SentOn;
+        let next = self.next(at, filter, direction);
+        let complete = self
+            .stream_mut(at)
+            .is_some_and(|stream| stream.arrival(direction).complete);
+        let end = complete && !self.has_trailers(at, direction);
+        self.pass_headers(at, next, direction, end);
+        true
+    }
+
     /// Lets a stopped stream go on after a filter: what waits passes, in order. After a stop of everything the filter
     /// itself gets body and trailers first.
     pub(super) fn resume(&mut self, at: StreamRef, filter: usize, direction: Direction) {
+        if self.resume_at_headers(at, filter, direction) {
+            return;
+        }
         let complete = self
             .stream_mut(at)
             .is_some_and(|stream| stream.arrival(direction).complete);

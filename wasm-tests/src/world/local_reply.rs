@@ -13,7 +13,7 @@ impl World {
         let Some(stream) = self.stream_mut(at) else {
             return;
         };
-        if stream.response_sent {
+        if stream.response_sent || !(200..1000).contains(&response.status) {
             return self.reset(at);
         }
         stream.answered = true;
@@ -26,7 +26,7 @@ impl World {
             flow.response.trailers = None;
             body
         };
-        locked(&stream.transcript).local_response.get_or_insert(response);
+        locked(&stream.transcript).local_response = Some(response);
         self.give_up_tries(at);
         if direct {
             self.send_directly(at, body);

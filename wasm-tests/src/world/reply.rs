@@ -8,7 +8,7 @@ pub(crate) fn prepare(response: &LocalResponse, request: &HeaderMap) -> (HeaderM
     let grpc = is_grpc(request);
     let mut headers = HeaderMap::new();
     headers.add(":status", if grpc { 200 } else { response.status }.to_string());
-    for (name, value) in response.headers.iter() {
+    for (name, value) in response.headers.iter().filter(|(name, _)| *name != ":status") {
         headers.add(name, value);
     }
     if grpc {
@@ -16,7 +16,7 @@ pub(crate) fn prepare(response: &LocalResponse, request: &HeaderMap) -> (HeaderM
         return (headers, Vec::new());
     }
     headers.remove("content-length");
-    if response.body.is_empty() {
+    if response.body.is_empty() || matches!(response.status, 204 | 304) {
         headers.remove("content-type");
         return (headers, Vec::new());
     }

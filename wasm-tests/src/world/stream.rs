@@ -58,11 +58,24 @@ pub(super) struct FilterSlot {
 pub(super) struct Side {
     pub(super) stop: Stop,
     pub(super) headers_pending: bool,
+    /// The filter's headers callback runs, or has run and the filter has sent them on during it.
+    pub(super) at_headers: AtHeaders,
     pub(super) trailers_pending: bool,
     /// The filter looks at the body that it holds, in its context.
     pub(super) holding: bool,
     /// What waits for the filter, or for what comes after it.
     pub(super) buffer: Option<Vec<u8>>,
+}
+
+/// Where a filter stands with headers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum AtHeaders {
+    #[default]
+    Elsewhere,
+    /// In the callback.
+    Inside,
+    /// In the callback, and it has continued the stream already.
+    SentOn,
 }
 
 /// Whether a filter has stopped the iteration.

@@ -12,7 +12,7 @@ pub(super) fn add(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         proxy_get_header_map_value(guest, map: u32, name: u32, name_size: u32, value_to: u32, size_to: u32) =>
             get(guest, map, (name, name_size), (value_to, size_to));
         proxy_add_header_map_value(guest, map: u32, name: u32, name_size: u32, value: u32, value_size: u32) =>
-            put(guest, map, (name, name_size), (value, value_size), |map, name, value| map.add(name, value));
+            put(guest, map, (name, name_size), (value, value_size), HeaderMap::add_joined);
         proxy_replace_header_map_value(guest, map: u32, name: u32, name_size: u32, value: u32, value_size: u32) =>
             put(guest, map, (name, name_size), (value, value_size), |map, name, value| map.replace(name, value));
         proxy_remove_header_map_value(guest, map: u32, name: u32, name_size: u32) =>

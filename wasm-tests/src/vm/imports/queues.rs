@@ -33,10 +33,13 @@ fn register(guest: &mut Guest<'_>, name: u32, size: u32, id_to: u32) -> Result<(
     guest.write(id_to, &id.to_le_bytes())
 }
 
+/// An empty `vm_id` is the VM's own.
 fn resolve(guest: &mut Guest<'_>, vm_id: (u32, u32), name: (u32, u32), id_to: u32) -> Result<(), Fault> {
     let vm_id = guest.text(vm_id.0, vm_id.1)?;
     let name = guest.bytes(name.0, name.1)?;
-    let id = locked(&guest.state().shared().queues).resolve(&vm_id, &name);
+    let state = guest.state();
+    let vm_id = if vm_id.is_empty() { state.vm_id() } else { &vm_id };
+    let id = locked(&state.shared().queues).resolve(vm_id, &name);
     guest.write(id_to, &id.ok_or(Status::NotFound)?.to_le_bytes())
 }
 

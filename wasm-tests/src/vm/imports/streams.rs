@@ -31,12 +31,14 @@ pub(super) fn add(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// Outside of a stream there is nothing to answer: Envoy says Ok, too.
+/// The first answer of a callback counts. Outside of a stream there is nothing to answer: Envoy says Ok, too.
 fn send_local_response(guest: &mut Guest<'_>, reply: LocalResponse) -> Result<(), Fault> {
     let state = guest.state_mut();
     state.stop_iteration = true;
     let context = state.current();
-    if state.stream(context).is_some() {
+    let answered =
+        |effect: &Effect| matches!(effect, Effect::Reply { context: known, .. } if *known == context);
+    if state.stream(context).is_some() && !state.effects.iter().any(answered) {
         state.effects.push_back(Effect::Reply { context, reply });
     }
     Ok(())
