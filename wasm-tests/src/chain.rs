@@ -6,10 +6,23 @@ use crate::plugin::Plugin;
 use crate::route::Route;
 
 /// The HTTP filters of a listener, in order, and its routes.
-#[derive(Default)]
 pub struct HttpChain {
     pub(crate) filters: Vec<(usize, usize)>,
     routes: Vec<Route>,
+    buffer_limit: usize,
+}
+
+/// Envoy's `per_connection_buffer_limit_bytes` unless it is set.
+const BUFFER_LIMIT: usize = 1 << 20;
+
+impl Default for HttpChain {
+    fn default() -> Self {
+        Self {
+            filters: Vec::new(),
+            routes: Vec::new(),
+            buffer_limit: BUFFER_LIMIT,
+        }
+    }
 }
 
 impl HttpChain {
@@ -32,9 +45,17 @@ impl HttpChain {
         self
     }
 
+    /// How many bytes of a body a filter can hold back; 1 MiB unless told. A longer request is answered 413.
+    #[must_use]
+    pub fn buffer_limit(mut self, bytes: usize) -> Self {
+        self.buffer_limit = bytes;
+        self
+    }
+
     pub(crate) fn spec(self) -> ChainSpec {
         ChainSpec {
             plugins: self.filters.into_iter().map(|(_, plugin)| plugin).collect(),
+            buffer_limit: self.buffer_limit,
             terminal: Terminal::Router(self.routes.into_iter().map(Arc::new).collect()),
         }
     }
@@ -44,6 +65,7 @@ impl HttpChain {
 pub(crate) struct ChainSpec {
     /// By their index in the process.
     pub(crate) plugins: Vec<usize>,
+    pub(crate) buffer_limit: usize,
     pub(crate) terminal: Terminal,
 }
 
@@ -58,6 +80,7 @@ impl ChainSpec {
     pub(crate) fn of_test(plugin: usize) -> Self {
         Self {
             plugins: vec![plugin],
+            buffer_limit: BUFFER_LIMIT,
             terminal: Terminal::Test,
         }
     }

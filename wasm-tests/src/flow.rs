@@ -21,14 +21,15 @@ pub(crate) struct StreamInfo {
     pub(crate) route_name: String,
     pub(crate) cluster_name: Option<String>,
     pub(crate) upstream_host: Option<String>,
-    pub(crate) attempt_count: Option<u64>,
+    /// How many tries there have been; 0 before the router.
+    pub(crate) attempt_count: u64,
     pub(crate) response_code_details: Option<String>,
+    /// Envoy's response flags as bits.
     pub(crate) response_flags: u64,
     /// Bytes of the body that have come from the client.
     pub(crate) request_bytes: u64,
     /// Bytes of the body that have gone to the client.
     pub(crate) response_bytes: u64,
-    pub(crate) response_started: bool,
     pub(crate) ended: Option<u64>,
 }
 

@@ -22,11 +22,7 @@ impl World {
             Direction::Response => {}
         }
         stream.response_sent = true;
-        let headers = {
-            let mut flow = locked(&stream.flow);
-            flow.info.response_started = true;
-            flow.response.headers.clone()
-        };
+        let headers = locked(&stream.flow).response.headers.clone();
         let status = headers.text(":status").and_then(|status| status.parse().ok());
         locked(&stream.transcript).response = Some(Response {
             status: status.unwrap_or_default(),

@@ -10,6 +10,7 @@ use crate::request::LocalResponse;
 use crate::vm::callback::Callback;
 use crate::vm::context::StreamContext;
 use crate::vm::length;
+use crate::world::router::own_reply;
 use crate::world::stream::{AtHeaders, HttpStream, Stop};
 use crate::world::{StreamRef, World};
 
@@ -312,7 +313,9 @@ impl World {
         match returned {
             verdict::STOP => {
                 side.holding = true;
+                let held = body.as_ref().map_or(0, Vec::len);
                 self.with_view(at, filter, |stream| stream.view_mut(direction).body = body);
+                self.limit_held_body(at, direction, held);
             }
             verdict::STOP_AND_STREAM => side
                 .buffer
@@ -322,6 +325,21 @@ impl World {
             _ => {}
         }
         None
+    }
+
+    /// A filter can't hold back more than the chain's limit.
+    fn limit_held_body(&mut self, at: StreamRef, direction: Direction, held: usize) {
+        if self
+            .stream(at)
+            .is_none_or(|stream| held <= stream.chain.buffer_limit)
+        {
+            return;
+        }
+        let (status, body, details) = match direction {
+            Direction::Request => (413, "Payload Too Large", "request_payload_too_large"),
+            Direction::Response => (500, "Internal Server Error", "response_payload_too_large"),
+        };
+        self.local_reply(at, own_reply(status, body, details));
     }
 
     /// A body that a filter lets pass: when it had stopped the stream before, everything that waits goes with it.
@@ -491,10 +509,7 @@ impl World {
 /// What a client gets when a filter has failed and its policy is not FAIL_OPEN.
 fn failed_reply() -> LocalResponse {
     LocalResponse {
-        status: 503,
-        headers: HeaderMap::new(),
-        body: Vec::new(),
         grpc_status: Some(14),
-        details: "wasm_fail_stream".to_owned(),
+        ..own_reply(503, "", "wasm_fail_stream")
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::header_map::HeaderMap;
 use crate::process::shared::nanoseconds;
-use crate::world::router::own_reply;
+use crate::world::router::{flag, own_reply};
 use crate::world::timeline::Event;
 use crate::world::{StreamRef, World};
 
@@ -14,6 +14,8 @@ pub(super) struct RetryPolicy {
     on: Vec<String>,
     retriable_status_codes: Vec<u16>,
     left: u64,
+    /// A retry was due, and none was left.
+    pub(super) exhausted: bool,
     pub(super) timeout: Option<Duration>,
     pub(super) per_try_timeout: Option<Duration>,
     hedge: bool,
@@ -44,6 +46,7 @@ impl RetryPolicy {
                 number("x-envoy-max-retries").unwrap_or(1)
             },
             on,
+            exhausted: false,
             retriable_status_codes: list("x-envoy-retriable-status-codes")
                 .iter()
                 .filter_map(|code| code.parse().ok())
@@ -63,6 +66,7 @@ impl RetryPolicy {
     /// Takes one of the retries that are left; false when there is none.
     fn take(&mut self) -> bool {
         let takes = self.left > 0;
+        self.exhausted |= !takes;
         self.left = self.left.saturating_sub(1);
         takes
     }
@@ -107,10 +111,8 @@ impl World {
         if retries {
             self.schedule_retry(at);
         } else {
-            self.local_reply(
-                at,
-                own_reply(504, "upstream request timeout", "upstream_per_try_timeout"),
-            );
+            let reply = own_reply(504, "upstream request timeout", "upstream_per_try_timeout");
+            self.proxy_reply(at, flag::UPSTREAM_REQUEST_TIMEOUT, reply);
         }
     }
 

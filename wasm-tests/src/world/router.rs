@@ -14,6 +14,17 @@ use crate::world::timeline::Event;
 use crate::world::upstream::{Outgoing, Owner};
 use crate::world::{StreamRef, World};
 
+/// Envoy's response flags, as bits (`envoy/stream_info/stream_info.h`).
+pub(super) mod flag {
+    pub(in crate::world) const NO_HEALTHY_UPSTREAM: u64 = 0x2;
+    pub(in crate::world) const UPSTREAM_REQUEST_TIMEOUT: u64 = 0x4;
+    pub(in crate::world) const UPSTREAM_REMOTE_RESET: u64 = 0x10;
+    pub(in crate::world) const UPSTREAM_CONNECTION_FAILURE: u64 = 0x20;
+    pub(in crate::world) const NO_ROUTE_FOUND: u64 = 0x100;
+    pub(in crate::world) const UPSTREAM_RETRY_LIMIT_EXCEEDED: u64 = 0x8000;
+    pub(in crate::world) const NO_CLUSTER_FOUND: u64 = 0x0100_0000;
+}
+
 /// The routing of one stream.
 #[derive(Default)]
 pub(super) struct Router {
@@ -43,21 +54,63 @@ impl World {
             return;
         };
         let Some(route) = routes.iter().find(|route| route.matches(&headers)).cloned() else {
-            return self.local_reply(at, own_reply(404, "", "route_not_found"));
+            return self.proxy_reply(at, flag::NO_ROUTE_FOUND, own_reply(404, "", "route_not_found"));
         };
         let Some(cluster) = cluster_of(&route, &headers) else {
-            return self.local_reply(at, own_reply(503, "", "cluster_not_found"));
+            return self.proxy_reply(
+                at,
+                flag::NO_CLUSTER_FOUND,
+                own_reply(503, "", "cluster_not_found"),
+            );
         };
         self.note_route(at, &route, &cluster);
         let known = self
             .shared(at.worker.process)
             .is_some_and(|shared| shared.has_cluster(&cluster));
         if !known {
-            return self.local_reply(at, own_reply(503, "", "cluster_not_found"));
+            return self.proxy_reply(
+                at,
+                flag::NO_CLUSTER_FOUND,
+                own_reply(503, "", "cluster_not_found"),
+            );
         }
         self.start_routing(at, route, cluster, &headers);
         if end {
             self.request_complete(at);
+        }
+    }
+
+    /// The proxy itself answers, for a reason that has a flag.
+    pub(super) fn proxy_reply(&mut self, at: StreamRef, flag: u64, reply: LocalResponse) {
+        self.note_flags(at, flag);
+        self.local_reply(at, reply);
+    }
+
+    fn note_flags(&mut self, at: StreamRef, flag: u64) {
+        if let Some(stream) = self.stream(at) {
+            let router = stream.router.as_ref();
+            let exhausted = router.is_some_and(|router| router.policy.exhausted);
+            let limit = if exhausted {
+                flag::UPSTREAM_RETRY_LIMIT_EXCEEDED
+            } else {
+                0
+            };
+            locked(&stream.flow).info.response_flags |= flag | limit;
+        }
+    }
+
+    /// The route that the request would take as it is; filters can read it from the beginning.
+    pub(super) fn foresee_route(&mut self, at: StreamRef) {
+        let Some(stream) = self.stream(at) else {
+            return;
+        };
+        let Terminal::Router(routes) = &stream.chain.terminal else {
+            return;
+        };
+        let mut flow = locked(&stream.flow);
+        if let Some(route) = routes.iter().find(|route| route.matches(&flow.request.headers)) {
+            flow.info.route_name.clone_from(&route.name);
+            flow.info.cluster_name = cluster_of(route, &flow.request.headers);
         }
     }
 
@@ -98,10 +151,11 @@ impl World {
             headers: without_envoy_headers(&locked(&flow).request.headers),
             attempt: router.attempts,
         };
-        locked(&flow).info.attempt_count = Some(router.attempts);
+        locked(&flow).info.attempt_count = router.attempts;
         let (hosts, body, complete) = (router.hosts.clone(), router.body.clone(), router.complete);
         let Some((id, host)) = self.start_upstream(Owner::Try(at), outgoing, &hosts, &transcript) else {
-            return self.local_reply(at, own_reply(503, "no healthy upstream", "no_healthy_upstream"));
+            let reply = own_reply(503, "no healthy upstream", "no_healthy_upstream");
+            return self.proxy_reply(at, flag::NO_HEALTHY_UPSTREAM, reply);
         };
         locked(&flow).info.upstream_host = Some(host.clone());
         if let Some(router) = self.router_mut(at) {
@@ -214,6 +268,7 @@ impl World {
         for loser in losers {
             self.give_up_upstream(loser);
         }
+        self.note_flags(at, 0);
         if let Some(stream) = self.stream(at) {
             let mut flow = locked(&stream.flow);
             flow.response.headers = headers;
@@ -243,7 +298,7 @@ impl World {
             .router_mut(at)
             .is_some_and(|router| !router.tries.is_empty() || router.pending_retries > 0);
         if !waits {
-            self.local_reply(at, failure_reply(refused));
+            self.proxy_reply(at, failure_flag(refused), failure_reply(refused));
         }
     }
 
@@ -311,6 +366,14 @@ pub(super) fn own_reply(status: u32, body: &str, details: &str) -> LocalResponse
         body: body.as_bytes().to_vec(),
         grpc_status: None,
         details: details.to_owned(),
+    }
+}
+
+fn failure_flag(refused: bool) -> u64 {
+    if refused {
+        flag::UPSTREAM_CONNECTION_FAILURE
+    } else {
+        flag::UPSTREAM_REMOTE_RESET
     }
 }
 

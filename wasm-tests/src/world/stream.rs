@@ -124,6 +124,7 @@ impl World {
             return Opened::nothing(stream);
         };
         let (flow, transcript) = (Arc::clone(&known.flow), Arc::clone(&known.transcript));
+        self.foresee_route(stream);
         self.send_request(stream, body);
         self.run_due();
         let first = self

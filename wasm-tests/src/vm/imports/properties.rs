@@ -20,24 +20,27 @@ pub(super) fn add(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
 
 fn get(guest: &mut Guest<'_>, path: (u32, u32), value_to: (u32, u32)) -> Result<(), Fault> {
     let path = guest.bytes(path.0, path.1)?;
-    let value = value(guest.state(), &path).ok_or(Status::NotFound)?;
+    let value = value(guest.state(), &path)?;
     guest.hand_out(&value, value_to.0, value_to.1)
 }
 
-/// A known name wins over what a filter has set under it, as in Envoy.
-fn value(state: &HostState, path: &[u8]) -> Option<Vec<u8>> {
+/// A known name wins over what a filter has set under it, as in Envoy; what the test gave wins over both.
+fn value(state: &HostState, path: &[u8]) -> Result<Vec<u8>, Status> {
     let plugin = &state.current_plugin().options;
     match path {
-        b"plugin_name" => return Some(plugin.name.clone().into_bytes()),
-        b"plugin_root_id" => return Some(plugin.root_id.clone().into_bytes()),
-        b"plugin_vm_id" => return Some(plugin.vm_id.clone().into_bytes()),
+        b"plugin_name" => return Ok(plugin.name.clone().into_bytes()),
+        b"plugin_root_id" => return Ok(plugin.root_id.clone().into_bytes()),
+        b"plugin_vm_id" => return Ok(plugin.vm_id.clone().into_bytes()),
         _ => {}
     }
-    let flow = locked(&state.current_stream()?.flow);
-    let given = flow.properties.get(path).cloned();
-    given
-        .or_else(|| properties::of_stream(&flow, &parts(path)))
-        .or_else(|| flow.filter_state.get(path).cloned())
+    let stream = state.current_stream().ok_or(Status::NotFound)?;
+    if let Some(given) = locked(&stream.flow).properties.get(path) {
+        return Ok(given.clone());
+    }
+    match properties::of_stream(stream, &parts(path)) {
+        Err(Status::NotFound) => properties::filter_state(&locked(&stream.flow), path),
+        known => known,
+    }
 }
 
 /// A path's parts, which zero bytes part.
