@@ -333,7 +333,8 @@ impl World {
         if stream.response.started {
             self.reset(at);
         } else {
-            self.local_reply(at, own_reply(504, "upstream request timeout", "response_timeout"));
+            let reply = own_reply(504, "upstream request timeout", "response_timeout");
+            self.proxy_reply(at, flag::UPSTREAM_REQUEST_TIMEOUT, reply);
         }
     }
 }
