@@ -1,6 +1,9 @@
 //! What leaves a chain, and how a stream ends.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use crate::abi::Direction;
+use crate::header_map::HeaderMap;
 use crate::process::shared::locked;
 use crate::transcript::Response;
 use crate::vm::callback::Callback;
@@ -10,6 +13,7 @@ use crate::world::{StreamRef, VmRef, WorkerRef, World};
 impl World {
     /// Headers have passed all filters.
     pub(super) fn headers_out(&mut self, at: StreamRef, direction: Direction, end: bool) {
+        let now = self.clock.wall();
         let Some(stream) = self.stream_mut(at) else {
             return;
         };
@@ -22,7 +26,13 @@ impl World {
             Direction::Response => {}
         }
         stream.response_sent = true;
-        let headers = locked(&stream.flow).response.headers.clone();
+        let headers = {
+            let headers = &mut locked(&stream.flow).response.headers;
+            if stream.router.is_some() {
+                add_server_and_date(headers, now);
+            }
+            headers.clone()
+        };
         let status = headers.text(":status").and_then(|status| status.parse().ok());
         locked(&stream.transcript).response = Some(Response {
             status: status.unwrap_or_default(),
@@ -180,4 +190,15 @@ impl World {
         }
         self.upstreams.retain(|_, upstream| upstream.worker() != at);
     }
+}
+
+/// What Envoy's connection manager adds behind all filters.
+fn add_server_and_date(headers: &mut HeaderMap, now: u64) {
+    if headers.get("date").is_none() {
+        let date = UNIX_EPOCH
+            .checked_add(Duration::from_nanos(now))
+            .map(httpdate::fmt_http_date);
+        headers.add("date", date.unwrap_or_default());
+    }
+    headers.replace("server", "envoy");
 }

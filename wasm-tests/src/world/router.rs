@@ -1,6 +1,7 @@
 //! Routing: which cluster, the tries, and their answers (Envoy's router filter, `source/common/router/router.cc`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::abi::Direction;
 use crate::answer::Part;
@@ -41,6 +42,20 @@ pub(super) struct Router {
     pub(super) pending_retries: u32,
     body: Vec<u8>,
     complete: bool,
+    /// When the last try began, in nanoseconds on the steady clock.
+    started: u64,
+}
+
+impl Router {
+    fn timeout(&self) -> Option<Duration> {
+        let of_route = self.route.as_ref().map(|route| route.timeout);
+        self.policy.timeout.or(of_route).filter(|limit| !limit.is_zero())
+    }
+
+    /// How long a try may take at most.
+    fn longest_try(&self) -> Option<Duration> {
+        self.policy.per_try_timeout.or_else(|| self.timeout())
+    }
 }
 
 impl World {
@@ -138,6 +153,7 @@ impl World {
 
     /// Sends the request, as far as it has come, to the next host.
     pub(super) fn start_try(&mut self, at: StreamRef) {
+        let now = self.now();
         let Some(stream) = self.stream_mut(at) else {
             return;
         };
@@ -146,9 +162,11 @@ impl World {
             return;
         };
         router.attempts += 1;
+        router.started = now;
+        let limit = router.longest_try();
         let outgoing = Outgoing {
             cluster: router.cluster.clone(),
-            headers: without_envoy_headers(&locked(&flow).request.headers),
+            headers: upstream_headers(&locked(&flow).request.headers, limit),
             attempt: router.attempts,
         };
         locked(&flow).info.attempt_count = router.attempts;
@@ -213,8 +231,7 @@ impl World {
         };
         router.complete = true;
         let tries = router.tries.clone();
-        let timeout = router.route.as_ref().map(|route| route.timeout);
-        let limit = router.policy.timeout.or(timeout).filter(|limit| !limit.is_zero());
+        let limit = router.timeout();
         if let Some(limit) = limit {
             let due = self.now().saturating_add(nanoseconds(limit));
             self.timeline.add(due, Event::RouteTimeout { stream: at });
@@ -245,7 +262,8 @@ impl World {
     }
 
     /// The first try with an answer that is good enough is the one whose answer the client gets.
-    fn try_headers(&mut self, at: StreamRef, id: u64, headers: HeaderMap, end: bool) {
+    fn try_headers(&mut self, at: StreamRef, id: u64, mut headers: HeaderMap, end: bool) {
+        let now = self.now();
         let status = headers.text(":status").and_then(|status| status.parse().ok());
         let retries = self
             .router_mut(at)
@@ -258,6 +276,8 @@ impl World {
             return;
         };
         router.committed = Some(id);
+        let took = Duration::from_nanos(now.saturating_sub(router.started)).as_millis();
+        headers.replace("x-envoy-upstream-service-time", took.to_string());
         let losers: Vec<u64> = router
             .tries
             .iter()
@@ -346,8 +366,8 @@ fn cluster_of(route: &Route, headers: &HeaderMap) -> Option<String> {
     }
 }
 
-/// The headers that steer the router go no further.
-fn without_envoy_headers(headers: &HeaderMap) -> HeaderMap {
+/// The headers that steer the router go no further; the host is told how long it has.
+fn upstream_headers(headers: &HeaderMap, limit: Option<Duration>) -> HeaderMap {
     let steering = [
         "x-envoy-retry-on",
         "x-envoy-max-retries",
@@ -356,8 +376,14 @@ fn without_envoy_headers(headers: &HeaderMap) -> HeaderMap {
         "x-envoy-upstream-rq-timeout-ms",
         "x-envoy-upstream-rq-per-try-timeout-ms",
     ];
-    let kept = headers.iter().filter(|(name, _)| !steering.contains(name));
-    kept.collect()
+    let mut kept: HeaderMap = headers
+        .iter()
+        .filter(|(name, _)| !steering.contains(name))
+        .collect();
+    if let Some(limit) = limit {
+        kept.replace("x-envoy-expected-rq-timeout-ms", limit.as_millis().to_string());
+    }
+    kept
 }
 
 pub(super) fn own_reply(status: u32, body: &str, details: &str) -> LocalResponse {
