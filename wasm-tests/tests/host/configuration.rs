@@ -8,7 +8,7 @@ use crate::probe::{callback, event, probe, said, texts};
 
 /// Every callback says its name and its context; a new context, its parent as well.
 fn talkative() -> String {
-    let say = |name: &str| format!("(call $say_digit '{name} ' (local.get $id))");
+    let say = |name: &str| format!("(call $number '{name}' (local.get $id))");
     let answering = |name: &str, params: &str, answer: u32| {
         let say = say(name);
         format!(
@@ -19,7 +19,7 @@ fn talkative() -> String {
         "(func (export \"_initialize\") (call $say 'initialize'))".to_owned(),
         format!(
             "(func (export \"proxy_on_context_create\") (param $id i32) (param $parent i32)
-               {} (call $say_digit 'of ' (local.get $parent)))",
+               {} (call $number 'of' (local.get $parent)))",
             say("create")
         ),
         answering("vm_start", "i32", 1),
@@ -47,9 +47,9 @@ fn configurable() -> String {
             "proxy_on_request_headers",
             "i32 i32",
             "(global.set $requests (i32.add (global.get $requests) (i32.const 1)))
-             (call $say_digit 'requests ' (global.get $requests))",
+             (call $number 'requests' (global.get $requests))",
         )
-        + &event("proxy_on_tick", "(call $say_digit 'tick ' (local.get $id))")
+        + &event("proxy_on_tick", "(call $number 'tick' (local.get $id))")
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn a_root_context_that_is_not_done_waits_for_proxy_done() {
         + &event("proxy_on_delete", "(call $say 'deleted')")
         + "(func (export \"proxy_on_configure\") (param i32 i32) (result i32)
              (call $ok (call $proxy_set_tick_period_milliseconds (i32.const 10))) (i32.const 1))"
-        + &event("proxy_on_tick", "(call $say_digit 'status ' (call $proxy_done))");
+        + &event("proxy_on_tick", "(call $number 'status' (call $proxy_done))");
     let process = Process::new(1);
     let plugin = process.load(&probe(&callbacks));
     plugin.configure("a").unwrap();

@@ -13,7 +13,7 @@ fn fragile() -> String {
             "proxy_on_request_headers",
             "i32",
             "(global.set $requests (i32.add (global.get $requests) (i32.const 1)))
-             (call $say_digit 'requests ' (global.get $requests))
+             (call $number 'requests' (global.get $requests))
              (if (i32.eqz (local.get 2)) (then (call $say 'about to fall') unreachable))",
         )
         .replace("(param i32)", "(param i32 i32)")

@@ -54,7 +54,7 @@ fn add_appends_and_remove_takes_all() {
 fn size_is_bytes_as_in_envoy() {
     let (process, plugin) = serving(&on_request(
         "(call $ok (call $proxy_get_header_map_size (i32.const 0) (i32.const 24)))
-         (call $say_digit '' (i32.rem_u (i32.load (i32.const 24)) (i32.const 10)))",
+         (call $number '' (i32.rem_u (i32.load (i32.const 24)) (i32.const 10)))",
     ));
     let request = Request::get("/");
     plugin.worker(0).request(request.header("ab", "cd")).unwrap();

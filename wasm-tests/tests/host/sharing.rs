@@ -16,7 +16,7 @@ fn shared_data_is_one_for_all_workers_and_guarded_by_its_number() {
     let module = probe(&on_request(&format!(
         "(if (i32.eqz (i32.load (i32.const 24)))
            (then {READ} (call $say_value))
-           (else (call $say_digit 'status ' (call $proxy_set_shared_data 'k' 'new' (i32.load (i32.const 24))))))",
+           (else (call $number 'status' (call $proxy_set_shared_data 'k' 'new' (i32.load (i32.const 24))))))",
     )));
     let process = Process::new(2);
     let plugin = process.load(&module);
@@ -71,7 +71,7 @@ fn a_metric_is_one_for_all_workers() {
          (call $ok (call $proxy_record_metric (i32.load (i32.const 24)) (i64.const 9)))
          (call $ok (call $proxy_increment_metric (i32.load (i32.const 24)) (i64.const -4)))
          (call $ok (call $proxy_get_metric (i32.load (i32.const 24)) (i32.const 32)))
-         (call $say_digit 'level ' (i32.load (i32.const 32)))
+         (call $number 'level' (i32.load (i32.const 32)))
          (call $expect (call $proxy_record_metric (i32.const 4001) (i64.const 1)) (i32.const {not_found}))
          (call $ok (call $proxy_define_metric (i32.const 2) 'sizes' (i32.const 24)))
          (call $ok (call $proxy_record_metric (i32.load (i32.const 24)) (i64.const 300)))"
@@ -94,7 +94,7 @@ fn a_metric_is_one_for_all_workers() {
 fn time_passes_only_when_it_is_moved() {
     let (process, plugin) = serving(&on_request(
         "(call $ok (call $proxy_get_current_time_nanoseconds (i32.const 24)))
-         (call $say_digit 'second ' (i32.wrap_i64 (i64.rem_u (i64.div_u (i64.load (i32.const 24)) (i64.const 1000000000)) (i64.const 10))))",
+         (call $number 'second' (i32.wrap_i64 (i64.rem_u (i64.div_u (i64.load (i32.const 24)) (i64.const 1000000000)) (i64.const 10))))",
     ));
     plugin.worker(0).request(Request::get("/")).unwrap();
     plugin.worker(0).request(Request::get("/")).unwrap();
@@ -110,7 +110,7 @@ fn ticks_fall_due_in_order_each_at_its_own_time() {
          (then (call $ok (call $proxy_set_tick_period_milliseconds (i32.const 300)))))
        (call $ok (call $proxy_set_tick_period_milliseconds (i32.const 400)))";
     let tick = "(call $ok (call $proxy_get_current_time_nanoseconds (i32.const 24)))
-       (call $say_digit 'at ' (i32.wrap_i64 (i64.rem_u (i64.div_u (i64.load (i32.const 24)) (i64.const 100000000)) (i64.const 10))))";
+       (call $number 'at' (i32.wrap_i64 (i64.rem_u (i64.div_u (i64.load (i32.const 24)) (i64.const 100000000)) (i64.const 10))))";
     let callbacks = format!(
         "(func (export \"proxy_on_configure\") (param $id i32) (param $size i32) (result i32) {configure} (i32.const 1))"
     ) + &event("proxy_on_tick", tick);

@@ -76,7 +76,7 @@ fn holding() -> String {
                 Status::BadArgument as u32
             ),
         )
-        + &callback("proxy_on_request_body", "i32 i32", "(call $say_digit 'body ' (local.get 1))")
+        + &callback("proxy_on_request_body", "i32 i32", "(call $number 'body' (local.get 1))")
 }
 
 #[test]

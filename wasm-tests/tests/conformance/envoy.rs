@@ -1,0 +1,143 @@
+//! The real Envoy: one process serves all scenarios, each on a listener of its own.
+
+mod client;
+mod config;
+mod log;
+mod message;
+mod process;
+mod upstream;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use crate::scenario::{Client, Scenario, Step};
+use crate::trace::Trace;
+use log::Log;
+pub(crate) use process::folder;
+use process::Process;
+use upstream::Upstreams;
+
+/// No condition takes longer on a machine that works; a test that meets it has failed.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap()
+});
+
+static ENVOY: LazyLock<Envoy> = LazyLock::new(|| RUNTIME.block_on(Envoy::start(&crate::all())));
+
+struct Envoy {
+    ip: IpAddr,
+    log: Log,
+    upstreams: Upstreams,
+    /// Its files stay until the tests end.
+    _process: Process,
+}
+
+/// Runs a scenario.
+pub(crate) fn run(scenario: &Scenario) -> Trace {
+    RUNTIME.block_on(ENVOY.run(scenario))
+}
+
+/// An address that no other process of tests uses.
+fn address() -> IpAddr {
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    IpAddr::V4(Ipv4Addr::new(127, high % 100 + 100, low, 200))
+}
+
+impl Envoy {
+    async fn start(scenarios: &[Scenario]) -> Self {
+        let (ip, log) = (address(), Log::default());
+        let upstreams = Upstreams::start(ip, scenarios, &log).await;
+        let process = Process::start(ip, scenarios, &upstreams, &log);
+        within("Envoy starts", log.ready()).await;
+        Self {
+            ip,
+            log,
+            upstreams,
+            _process: process,
+        }
+    }
+
+    async fn run(&'static self, scenario: &Scenario) -> Trace {
+        let name = scenario.name;
+        let mut running = Vec::new();
+        let mut clients = Vec::new();
+        for step in &scenario.steps {
+            match step {
+                Step::Said(text, times) => self.log.said(name, text, *times).await,
+                Step::Start(client) => running.push((clients.len(), self.spawn(scenario, client))),
+                Step::Send(client) => {
+                    let task = self.spawn(scenario, client);
+                    clients.push(task.await.unwrap());
+                    self.settle().await;
+                    continue;
+                }
+            }
+            clients.push(String::new());
+        }
+        for (place, task) in running {
+            clients[place] = task.await.unwrap();
+        }
+        self.settle().await;
+        clients.retain(|line| !line.is_empty());
+        Trace {
+            logs: self.log.of(name),
+            clients,
+            upstreams: self.upstreams.seen(name),
+            stats: self.stats(scenario).await,
+        }
+    }
+
+    fn spawn(&'static self, scenario: &Scenario, client: &Client) -> tokio::task::JoinHandle<String> {
+        let server = SocketAddr::new(self.ip, config::port(scenario.name));
+        let (client, shown) = (client.clone(), scenario.shown.clone());
+        let log = self.log.scenario(scenario.name);
+        tokio::spawn(async move { within("a request ends", client::send(server, client, log, &shown)).await })
+    }
+
+    /// The worker has done everything that it began before this: it serves one thing after the other.
+    async fn settle(&self) {
+        let server = SocketAddr::new(self.ip, config::IDLE_PORT);
+        let log = self.log.scenario("");
+        within("the worker is idle", client::send(server, Client::get("/").http1(), log, &[])).await;
+    }
+
+    async fn stats(&self, scenario: &Scenario) -> Vec<String> {
+        let mut found = Vec::new();
+        for name in &scenario.stats {
+            found.push(self.stat(scenario.name, name).await);
+        }
+        found
+    }
+
+    /// The sum of those of the scenario's listener and clusters whose names end so.
+    async fn stat(&self, scenario: &str, name: &str) -> String {
+        let admin = SocketAddr::new(self.ip, config::ADMIN_PORT);
+        let text = client::body(admin, "/stats").await;
+        let values = text.lines().filter_map(|line| line.split_once(": "));
+        let of_scenario = values.filter(|(known, _)| {
+            known.ends_with(name) && (known.contains(scenario) || known.starts_with("wasmcustom"))
+        });
+        let sum: u64 = of_scenario.filter_map(|(_, value)| value.parse::<u64>().ok()).sum();
+        format!("{name} {sum}")
+    }
+}
+
+async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future)
+        .await
+        .unwrap_or_else(|_| panic!("waited {DEADLINE:?} in vain: {what}\n{}", LOG_END))
+}
+
+const LOG_END: &str = "Envoy's log is in the target folder, conformance/envoy.log";
+
+/// Shared by everything that waits for log lines.
+type Shared<T> = Arc<std::sync::Mutex<T>>;

@@ -1,0 +1,138 @@
+//! The hosts behind Envoy.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::Shared;
+use super::log::{Log, ScenarioLog};
+use super::message::{Reset, Script, read, texts};
+use crate::scenario::{Answer, Cluster, Host, Scenario};
+use crate::trace;
+
+/// All hosts of all scenarios.
+#[derive(Default)]
+pub(super) struct Upstreams {
+    /// By scenario and cluster.
+    addresses: BTreeMap<(&'static str, &'static str), Vec<SocketAddr>>,
+    seen: BTreeMap<&'static str, Shared<Vec<String>>>,
+}
+
+/// What one host needs to answer.
+#[derive(Clone)]
+struct Behaviour {
+    label: String,
+    answers: Vec<Answer>,
+    served: Shared<usize>,
+    seen: Shared<Vec<String>>,
+    shown: Vec<&'static str>,
+    log: ScenarioLog,
+}
+
+impl Upstreams {
+    pub(super) async fn start(ip: IpAddr, scenarios: &[Scenario], log: &Log) -> Self {
+        let mut upstreams = Self::default();
+        for scenario in scenarios {
+            for cluster in &scenario.clusters {
+                upstreams.start_cluster(ip, scenario, cluster, log).await;
+            }
+        }
+        upstreams
+    }
+
+    async fn start_cluster(&mut self, ip: IpAddr, scenario: &Scenario, cluster: &Cluster, log: &Log) {
+        let seen = self.seen.entry(scenario.name).or_default().clone();
+        let mut addresses = Vec::new();
+        for (place, host) in cluster.hosts.iter().enumerate() {
+            let listener = TcpListener::bind((ip, 0)).await.unwrap();
+            addresses.push(listener.local_addr().unwrap());
+            let Host::Answers(answers) = host else { continue };
+            let script = Behaviour {
+                label: format!("{}/{place}", cluster.name),
+                answers: answers.clone(),
+                served: Shared::default(),
+                seen: seen.clone(),
+                shown: scenario.shown.clone(),
+                log: log.scenario(scenario.name),
+            };
+            tokio::spawn(serve(listener, script));
+        }
+        self.addresses.insert((scenario.name, cluster.name), addresses);
+    }
+
+    pub(super) fn addresses(&self, scenario: &Scenario, cluster: &Cluster) -> &[SocketAddr] {
+        &self.addresses[&(scenario.name, cluster.name)]
+    }
+
+    /// The requests of a scenario.
+    pub(super) fn seen(&self, scenario: &str) -> Vec<String> {
+        let seen = self.seen.get(scenario);
+        seen.map(|seen| seen.lock().unwrap().clone()).unwrap_or_default()
+    }
+}
+
+async fn serve(listener: TcpListener, script: Behaviour) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(serve_connection(stream, script.clone()));
+    }
+}
+
+async fn serve_connection(stream: TcpStream, script: Behaviour) {
+    let service = service_fn(move |request| answer(script.clone(), request));
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().auto_date_header(false);
+    builder.http2().auto_date_header(false);
+    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn answer(script: Behaviour, request: Request<Incoming>) -> Result<Response<Script>, Reset> {
+    let answer = script.next();
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+    let authority = parts.uri.authority().map(ToString::to_string).unwrap_or_default();
+    let head = format!(
+        "{}: {} {authority}{path} {}",
+        script.label,
+        parts.method,
+        trace::shown(&texts(&parts.headers), &script.shown)
+    );
+    let place = script.note(head);
+    let (seen, rest) = (script.seen.clone(), read(body));
+    let reading = async move {
+        let rest = rest.await;
+        seen.lock().unwrap()[place].push_str(&rest);
+    };
+    if answer.parts.iter().any(|part| matches!(part, crate::scenario::Part::Said(_))) {
+        tokio::spawn(reading);
+    } else {
+        reading.await;
+    }
+    tokio::time::sleep(answer.after).await;
+    let mut response = Response::builder().status(answer.status.ok_or(Reset)?);
+    for (name, value) in answer.headers {
+        response = response.header(name, value);
+    }
+    Ok(response.body(Script::new(answer.parts, script.log)).unwrap())
+}
+
+impl Behaviour {
+    fn next(&self) -> Answer {
+        let mut served = self.served.lock().unwrap();
+        *served += 1;
+        let last = self.answers.len() - 1;
+        self.answers[last.min(*served - 1)].clone()
+    }
+
+    /// Where in the trace the request stands.
+    fn note(&self, line: String) -> usize {
+        let mut seen = self.seen.lock().unwrap();
+        seen.push(line);
+        seen.len() - 1
+    }
+}

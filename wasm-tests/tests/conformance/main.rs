@@ -1,0 +1,44 @@
+//! The same filters and the same scripts in Envoy and in the host leave the same traces.
+//!
+//! Needs Envoy 1.40 (`WEIR_ENVOY`; `./scripts/setup` prints it).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+/// Names scenarios, makes a test of each, and lists them in `all`.
+macro_rules! scenarios {
+    ($($name:ident: $scenario:expr;)*) => {
+        pub(crate) fn all() -> Vec<crate::scenario::Scenario> {
+            vec![$($scenario.named(stringify!($name))),*]
+        }
+
+        $(#[test]
+        fn $name() {
+            crate::conforms(stringify!($name));
+        })*
+    };
+}
+
+mod callbacks;
+mod envoy;
+mod probes;
+mod scenario;
+mod trace;
+
+use scenario::Scenario;
+
+/// Every scenario: Envoy has a listener for each.
+pub(crate) fn all() -> Vec<Scenario> {
+    [callbacks::all].iter().flat_map(|scenarios| scenarios()).collect()
+}
+
+/// Panics when the traces differ.
+fn conforms(name: &str) {
+    let scenarios = all();
+    let scenario = scenarios.iter().find(|known| known.name == name).unwrap();
+    let real = envoy::run(scenario);
+    std::fs::write(envoy::folder().join(format!("{name}.envoy")), real.to_string()).unwrap();
+}
