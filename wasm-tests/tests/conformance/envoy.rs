@@ -21,7 +21,10 @@ use process::Process;
 use upstream::Upstreams;
 
 /// No condition takes longer on a machine that works; a test that meets it has failed.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(6);
+
+/// How long a client is given that a filter may hold for ever: longer than any delay of a scenario.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread()
@@ -72,7 +75,10 @@ impl Envoy {
         let mut clients = Vec::new();
         for step in &scenario.steps {
             match step {
-                Step::Said(text, times) => self.log.said(name, text, *times).await,
+                Step::Said(text, times) => {
+                    self.log.said(name, text, *times).await;
+                    self.settle().await;
+                }
                 Step::Start(client) => running.push((clients.len(), self.spawn(scenario, client))),
                 Step::Send(client) => {
                     let task = self.spawn(scenario, client);
@@ -83,10 +89,12 @@ impl Envoy {
             }
             clients.push(String::new());
         }
+        self.settle().await;
         for (place, task) in running {
-            clients[place] = task.await.unwrap();
+            clients[place] = finish(task).await;
         }
         self.settle().await;
+        assert!(!self.log.has_ended(), "Envoy has crashed. {LOG_END}");
         clients.retain(|line| !line.is_empty());
         Trace {
             logs: self.log.of(name),
@@ -128,6 +136,18 @@ impl Envoy {
         });
         let sum: u64 = of_scenario.filter_map(|(_, value)| value.parse::<u64>().ok()).sum();
         format!("{name} {sum}")
+    }
+}
+
+/// What a client got; one whose filters hold it to the end of the scenario goes away.
+async fn finish(task: tokio::task::JoinHandle<String>) -> String {
+    let abort = task.abort_handle();
+    match tokio::time::timeout(PATIENCE, task).await {
+        Ok(line) => line.unwrap(),
+        Err(_) => {
+            abort.abort();
+            "waits".to_owned()
+        }
     }
 }
 

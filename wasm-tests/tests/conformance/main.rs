@@ -22,17 +22,42 @@ macro_rules! scenarios {
     };
 }
 
+mod bodies;
 mod callbacks;
+mod calls;
 mod envoy;
+mod failures;
+mod lifecycle;
+mod maps;
+mod pauses;
 mod probes;
+mod properties;
+mod replies;
+mod routing;
 mod scenario;
+mod sharing;
 mod trace;
 
 use scenario::Scenario;
 
 /// Every scenario: Envoy has a listener for each.
 pub(crate) fn all() -> Vec<Scenario> {
-    [callbacks::all].iter().flat_map(|scenarios| scenarios()).collect()
+    [
+        bodies::all,
+        callbacks::all,
+        calls::all,
+        failures::all,
+        lifecycle::all,
+        maps::all,
+        pauses::all,
+        properties::all,
+        replies::all,
+        routing::all,
+        sharing::all,
+    ]
+    .iter()
+    .flat_map(|scenarios| scenarios())
+    .collect()
 }
 
 /// Panics when the traces differ.

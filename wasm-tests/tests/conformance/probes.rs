@@ -58,7 +58,6 @@ pub(crate) struct Probe {
     globals: String,
     pub(crate) failure_policy: FailurePolicy,
     pub(crate) allow_on_headers_stop_iteration: bool,
-    pub(crate) root_id: &'static str,
     pub(crate) configuration: &'static str,
 }
 
@@ -70,7 +69,6 @@ impl Probe {
             globals: String::new(),
             failure_policy: FailurePolicy::Closed,
             allow_on_headers_stop_iteration: false,
-            root_id: "",
             configuration: "",
         }
     }
@@ -100,11 +98,6 @@ impl Probe {
 
     pub(crate) fn stops_at_headers_only(mut self) -> Self {
         self.allow_on_headers_stop_iteration = true;
-        self
-    }
-
-    pub(crate) fn root_id(mut self, id: &'static str) -> Self {
-        self.root_id = id;
         self
     }
 
@@ -156,4 +149,63 @@ pub(crate) fn pairs(headers: &[(&str, &str)]) -> String {
     let lengths: String = headers.iter().map(|(name, value)| number(name.len()) + &number(value.len())).collect();
     let texts: String = headers.iter().map(|(name, value)| format!("{name}\\00{value}\\00")).collect();
     format!("'{}{lengths}{texts}'", number(headers.len()))
+}
+
+/// What a callback does for one context only.
+pub(crate) fn only(id: u32, body: &str) -> String {
+    format!("(if (i32.eq (local.get $id) #{id}) (then {body}))")
+}
+
+/// Logs the outcome of a host function whose last argument is where the host writes a number: its status, the number.
+pub(crate) fn number_of(name: &str, arguments: &str) -> String {
+    format!("(!number_at '{name}' (!proxy_{name} {arguments} #24))")
+}
+
+/// Calls a host function and logs its status.
+pub(crate) fn status_of(name: &str, arguments: &str) -> String {
+    format!("(!status '{name}' (!proxy_{name} {arguments}))")
+}
+
+/// Answers by itself, with `x-reply: yes`.
+pub(crate) fn reply(status: u32, body: &str) -> String {
+    reply_with(status, body, &[("x-reply", "yes")], -1)
+}
+
+pub(crate) fn reply_with(status: u32, body: &str, headers: &[(&str, &str)], grpc: i32) -> String {
+    let headers = pairs(headers);
+    status_of("send_local_response", &format!("#{status} 'why' '{body}' {headers} #{grpc}"))
+}
+
+/// Calls `/call` of a cluster, and logs status and token.
+pub(crate) fn call(cluster: &str, milliseconds: u32) -> String {
+    let headers = [(":method", "POST"), (":path", "/call"), (":authority", "called.test"), ("x-own", "1")];
+    call_with(cluster, &headers, "body", &[], milliseconds)
+}
+
+pub(crate) fn call_with(
+    cluster: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+    trailers: &[(&str, &str)],
+    milliseconds: u32,
+) -> String {
+    let (headers, trailers) = (pairs(headers), pairs(trailers));
+    number_of("http_call", &format!("'{cluster}' {headers} '{body}' {trailers} #{milliseconds}"))
+}
+
+/// Lets a context of this VM go on; 0: its request, 1: its response.
+pub(crate) fn release(id: u32, side: u32) -> String {
+    let go_on = status_of("continue_stream", &format!("#{side}"));
+    // Continuing a response that there is not crashes Envoy.
+    format!("(if (!proxy_set_effective_context #{id}) (then (!say 'gone')) (else {go_on}))")
+}
+
+/// Logs which maps there are.
+pub(crate) fn maps() -> String {
+    (0..=8).map(|map| format!("(!map #{map})")).collect()
+}
+
+/// Logs what the buffers hold.
+pub(crate) fn buffers() -> String {
+    (0..=9).map(|buffer| format!("(!buffer #{buffer} #0 #99)")).collect()
 }

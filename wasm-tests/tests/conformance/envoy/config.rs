@@ -124,7 +124,7 @@ fn wasm(scenario: &Scenario, probe: &Probe, name: &str, folder: &Path) -> Value 
     };
     let config = json!({
         "name": name,
-        "root_id": probe.root_id,
+        "root_id": name,
         "failure_policy": policy,
         "allow_on_headers_stop_iteration": probe.allow_on_headers_stop_iteration,
         "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": probe.configuration},

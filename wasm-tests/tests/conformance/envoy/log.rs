@@ -8,6 +8,9 @@ use tokio::sync::watch;
 /// Said once the listeners are there.
 const READY: &str = "starting workers";
 
+/// The last line.
+const ENDED: &str = "Envoy has ended";
+
 #[derive(Clone)]
 pub(crate) struct Log {
     lines: Arc<watch::Sender<Vec<Line>>>,
@@ -52,7 +55,13 @@ impl Log {
                     lines.send_modify(|lines| lines.push(line));
                 }
             }
+            lines.send_modify(|lines| lines.push(Line::ended()));
         });
+    }
+
+    /// Envoy has crashed.
+    pub(super) fn has_ended(&self) -> bool {
+        self.lines.borrow().last().is_some_and(|line| line.text == ENDED)
     }
 
     pub(super) async fn ready(&self) {
@@ -65,14 +74,17 @@ impl Log {
             |line| line.worker && line.scenario == scenario && line.text.contains(text),
             times,
         );
-        if tokio::time::timeout(super::DEADLINE, wait).await.is_err() {
+        if tokio::time::timeout(super::DEADLINE, wait).await.is_err() || self.has_ended() {
             panic!("never said: {text:?}; what was:\n{}", self.of(scenario).join("\n"));
         }
     }
 
     async fn until(&self, which: impl Fn(&Line) -> bool, times: usize) {
         let mut lines = self.lines.subscribe();
-        let found = lines.wait_for(|lines| lines.iter().filter(|line| which(line)).count() >= times);
+        let found = lines.wait_for(|lines| {
+            let ended = lines.last().is_some_and(|line| line.text == ENDED);
+            ended || lines.iter().filter(|line| which(line)).count() >= times
+        });
         found.await.unwrap();
     }
 
@@ -87,6 +99,16 @@ impl Log {
         ScenarioLog {
             log: self.clone(),
             name: name.to_owned(),
+        }
+    }
+}
+
+impl Line {
+    fn ended() -> Self {
+        Self {
+            worker: false,
+            scenario: String::new(),
+            text: ENDED.to_owned(),
         }
     }
 }

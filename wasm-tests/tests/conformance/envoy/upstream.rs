@@ -52,7 +52,7 @@ impl Upstreams {
         for (place, host) in cluster.hosts.iter().enumerate() {
             let listener = TcpListener::bind((ip, 0)).await.unwrap();
             addresses.push(listener.local_addr().unwrap());
-            let Host::Answers(answers) = host else { continue };
+            let Host::Answers(answers) = host else { continue }; // The port is closed again.
             let script = Behaviour {
                 label: format!("{}/{place}", cluster.name),
                 answers: answers.clone(),
