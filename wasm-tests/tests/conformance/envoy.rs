@@ -21,7 +21,7 @@ use process::Process;
 use upstream::Upstreams;
 
 /// No condition takes longer on a machine that works; a test that meets it has failed.
-const DEADLINE: Duration = Duration::from_secs(6);
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// How long a client is given that a filter may hold for ever: longer than any delay of a scenario.
 const PATIENCE: Duration = Duration::from_secs(1);

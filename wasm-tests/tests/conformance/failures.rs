@@ -13,8 +13,7 @@ fn falls(policy: FailurePolicy) -> Scenario {
         .start(Client::get("/held"))
         .said("#2 request_headers")
         .send(Client::get("/falls"))
-        .send(Client::get("/after"))
-        .send(Client::get("/later"))
+        .start(Client::get("/after"))
 }
 
 fn falls_in(callback: &'static str, policy: FailurePolicy) -> Scenario {

@@ -39,8 +39,8 @@ scenarios! {
     request_headers_2: in_two(held_at_request_headers(2), "#2 request_headers");
     request_headers_3: in_two(held_at_request_headers(3), "#2 request_headers");
     request_headers_4: in_two(held_at_request_headers(4), "#2 request_headers");
-    request_headers_5: Scenario::new(held_at_request_headers(5)).send(Client::post(&["ab"]));
-    request_headers_99: Scenario::new(held_at_request_headers(99)).send(Client::get("/")).get();
+    request_headers_5: Scenario::new(held_at_request_headers(5)).start(Client::post(&["ab"])).said("#2 request_headers").get();
+    request_headers_99: Scenario::new(held_at_request_headers(99)).start(Client::get("/")).said("#2 request_headers").get();
     response_headers_1: in_two(held_at_response_headers(1), "#2 response_headers");
     response_headers_1_iterating: in_two(held_at_response_headers(1).stops_at_headers_only(), "#2 response_trailers");
     response_headers_2: in_two(held_at_response_headers(2), "#2 response_headers");
@@ -50,7 +50,7 @@ scenarios! {
     continue_what_is_not_held: Scenario::new(Probe::tracing().on("request_headers", &(status_of("continue_stream", "#0") + &status_of("continue_stream", "#9")))).send(Client::post(&["ab"]));
     continue_in_the_response_callback: Scenario::new(Probe::tracing().on("response_headers", &(status_of("continue_stream", "#1") + "(return #1)"))).start(Client::get("/")).said("continue_stream");
     continue_the_request_in_the_response: Scenario::new(Probe::tracing().on("response_headers", &status_of("continue_stream", "#0"))).start(Client::get("/")).said("continue_stream");
-    two_filters_hold: Scenario::new(held_at_request_headers(1)).then(held_at_request_headers(1)).start(Client::post(&["ab"])).said("a: #2 request_headers").get();
+    two_filters_hold: Scenario::new(held_at_request_headers(1)).then(held_at_request_headers(1).with("(global $other i32 #1)")).start(Client::post(&["ab"])).said("a: #2 request_headers").get();
     body_held_until_its_end: Scenario::new(in_body(&format!("(!buffer #0 #0 #99) {BEFORE_END}"))).send(Client::post(&["ab", "cde", "f"]));
     body_held_until_trailers: Scenario::new(in_body("(!buffer #0 #0 #99) (return #1)").on("request_trailers", "(!buffer #0 #0 #99)")).send(Client::post(&["ab", "cde"]).trailer("x-end", "yes"));
     body_held_to_the_end: in_two(in_body(&only(2, "(return #1)")).on("request_headers", &only(3, &release(2, 0))), "#2 request_trailers");
@@ -61,8 +61,8 @@ scenarios! {
     body_answers_2: Scenario::new(in_body("(if (i32.eqz (local.get $y)) (then (return #2)))")).send(Client::post(&["ab", "cde"]));
     body_answers_3: Scenario::new(in_body("(if (i32.eqz (local.get $y)) (then (return #3)))")).send(Client::post(&["ab", "cde"]));
     body_answers_9: Scenario::new(in_body("(if (i32.eqz (local.get $y)) (then (return #9)))")).send(Client::post(&["ab", "cde"]));
-    too_large_a_body: Scenario::new(in_body("(return #1)")).send(Client::post(&[]).part(Part::Large(1_500_000))).show(&["connection"]);
-    too_large_a_response: Scenario::new(Probe::quiet().on("response_headers", "").on("response_body", "(return #1)").on("log", "")).answer(Answer::status(200).part(Part::Large(1_500_000))).get();
+    too_large_a_body: Scenario::new(in_body("(return #1)")).start(Client::post(&[]).part(Part::Large(1_500_000)).http1()).said("request_body").show(&["connection"]);
+    too_large_a_response: Scenario::new(Probe::quiet().on("response_headers", "").on("response_body", "(return #1)").on("log", "")).cluster(crate::scenario::Cluster::new("up").http1().answers(Answer::status(200).part(Part::Large(1_500_000)))).start(Client::get("/").http1()).said("response_body");
     response_held_until_its_end: Scenario::new(Probe::tracing().on("response_body", &format!("(!buffer #1 #0 #99) {BEFORE_END}"))).answer(Answer::hello().chunk(" ").chunk("world")).get();
     trailers_held: in_two(Probe::tracing().on("request_trailers", "(return #1)").on("request_headers", &only(3, &release(2, 0))), "#2 request_trailers");
     response_trailers_held: in_two(Probe::tracing().on("response_trailers", &only(2, "(return #1)")).on("request_headers", &only(3, &release(2, 1))), "#2 response_trailers");

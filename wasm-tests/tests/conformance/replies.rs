@@ -35,7 +35,6 @@ scenarios! {
     reply_in_held_response_body: Scenario::new(Probe::tracing().on("response_body", &format!("(if (local.get $y) (then {} (return #0))) (return #1)", reply(503, "no")))).answer(Answer::hello().chunk(" world")).get();
     reply_in_response_headers_held: Scenario::new(Probe::tracing().on("response_headers", &(reply(503, "no") + "(return #1)"))).get();
     reply_in_response_trailers: in_callback("response_trailers", &reply(503, "no"));
-    reply_in_log: in_callback("log", &reply(503, "no"));
     reply_twice: at_headers(&(reply(403, "first") + &reply(500, "second"))).get();
     reply_twice_in_two_callbacks: Scenario::new(Probe::tracing().on("request_headers", &reply(403, "first")).on("response_headers", &reply(500, "second"))).get();
     reply_by_the_second_in_request_headers: second_answers("request_headers");
@@ -69,7 +68,7 @@ scenarios! {
     reply_details: Scenario::new(Probe::tracing().on("request_headers", "(!status 'reply' (!proxy_send_local_response #403 'why not' 'no' '' #-1))").on("response_headers", DETAILS).on("log", DETAILS)).get();
     reply_without_details: Scenario::new(Probe::tracing().on("request_headers", "(!status 'reply' (!proxy_send_local_response #403 '' 'no' '' #-1))").on("log", DETAILS)).get();
     reply_from_another_stream: Scenario::new(Probe::tracing().on("request_headers", &(only(2, "(return #1)") + &status_of("set_effective_context", "#2") + &reply(203, "merged") + "(!header #0 ':path')")))
-        .start(Client::get("/held")).said("#2 request_headers").send(Client::get("/own"));
+        .start(Client::get("/held")).said("#2 request_headers").start(Client::get("/own")).said("#3 request_headers");
     reply_from_a_tick: Scenario::new(Probe::tracing().on("request_headers", &(status_of("set_tick_period_milliseconds", "#20") + "(return #1)"))
         .on("tick", &(status_of("set_tick_period_milliseconds", "#0") + &status_of("set_effective_context", "#2") + &reply(203, "ticked") + "(!header #0 ':path') (!header #2 ':status')"))).get();
     reply_in_a_root_context: Scenario::new(Probe::tracing().on("request_headers", &(status_of("set_tick_period_milliseconds", "#20") + "(return #1)"))
