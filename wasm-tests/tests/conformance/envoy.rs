@@ -8,6 +8,7 @@ mod process;
 mod upstream;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -21,10 +22,13 @@ use process::Process;
 use upstream::Upstreams;
 
 /// No condition takes longer on a machine that works; a test that meets it has failed.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// How long a client is given that a filter may hold for ever: longer than any delay of a scenario.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A VM that is younger is not reloaded after a trap.
+const RELOAD_BACK_OFF: Duration = Duration::from_millis(1_500);
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread()
@@ -40,6 +44,7 @@ struct Envoy {
     ip: IpAddr,
     log: Log,
     upstreams: Upstreams,
+    marks: AtomicUsize,
     /// Its files stay until the tests end.
     _process: Process,
 }
@@ -52,7 +57,8 @@ pub(crate) fn run(scenario: &Scenario) -> Trace {
 /// An address that no other process of tests uses.
 fn address() -> IpAddr {
     let [_, _, high, low] = std::process::id().to_be_bytes();
-    IpAddr::V4(Ipv4Addr::new(127, high % 100 + 100, low, 200))
+    // As many digits in every run: filters read addresses as text.
+    IpAddr::V4(Ipv4Addr::new(127, high % 100 + 100, low % 100 + 100, 200 + low / 100))
 }
 
 impl Envoy {
@@ -61,10 +67,12 @@ impl Envoy {
         let upstreams = Upstreams::start(ip, scenarios, &log).await;
         let process = Process::start(ip, scenarios, &upstreams, &log);
         within("Envoy starts", log.ready()).await;
+        tokio::time::sleep(RELOAD_BACK_OFF).await;
         Self {
             ip,
             log,
             upstreams,
+            marks: AtomicUsize::new(0),
             _process: process,
         }
     }
@@ -111,11 +119,13 @@ impl Envoy {
         tokio::spawn(async move { within("a request ends", client::send(server, client, log, &shown)).await })
     }
 
-    /// The worker has done everything that it began before this: it serves one thing after the other.
+    /// The worker has done everything that it began before this, and what it said has been read: it serves one thing
+    /// after the other, and says so in the order of its work.
     async fn settle(&self) {
         let server = SocketAddr::new(self.ip, config::IDLE_PORT);
-        let log = self.log.scenario("");
-        within("the worker is idle", client::send(server, Client::get("/").http1(), log, &[])).await;
+        let mark = format!("/{}", self.marks.fetch_add(1, Ordering::Relaxed));
+        within("the worker is idle", client::body(server, &mark)).await;
+        self.log.said(config::IDLE, &format!(":path={mark} "), 1).await;
     }
 
     async fn stats(&self, scenario: &Scenario) -> Vec<String> {

@@ -76,8 +76,9 @@ scenarios! {
     remove_repeated: in_request(&(status_of("remove_header_map_value", "#0 'X-A'") + &status_of("remove_header_map_value", "#0 'none'") + "(!dump #0)"));
     set_pairs: in_request(&(status_of(
         "set_header_map_pairs",
-        &format!("#0 {}", pairs(&[(":method", "PUT"), (":path", "/set"), (":authority", "a.test"), (":scheme", "http"), ("x-a", "4"), ("x-c", "5"), ("x-a", "6")])),
+        &format!("#0 {}", pairs(&[(":method", "PUT"), (":path", "/set"), (":authority", "a.test"), (":scheme", "http"), ("x-forwarded-proto", "http"), ("x-a", "4"), ("x-c", "5"), ("x-a", "6")])),
     ) + "(!dump #0)"));
+    set_pairs_without_forwarded_proto: in_request(&status_of("set_header_map_pairs", &format!("#0 {}", pairs(&[(":method", "PUT"), (":path", "/set"), (":authority", "a.test"), (":scheme", "http")]))));
     set_no_pairs: in_request(&(status_of("set_header_map_pairs", "#0 ''") + "(!dump #0)"));
     set_broken_pairs: in_request(&(status_of("set_header_map_pairs", "#0 '\\09\\00\\00\\00abc'") + "(!dump #0)"));
     map_sizes: in_request(&(number_of("get_header_map_size", "#0") + &number_of("get_header_map_size", "#2") + &number_of("get_header_map_size", "#9")));
@@ -92,6 +93,6 @@ scenarios! {
     remove_authority: in_request(&(status_of("remove_header_map_value", "#0 ':authority'") + "(!dump #0)"));
     response_status: Scenario::new(Probe::quiet().on("response_headers", &(status_of("replace_header_map_value", "#2 ':status' '418'")
         + &status_of("add_header_map_value", "#2 'x-new' '1'") + &status_of("add_header_map_value", "#2 'set-cookie' 'a'")
-        + &status_of("add_header_map_value", "#2 'set-cookie' 'b'") + &status_of("remove_header_map_value", "#2 'x-upstream'") + "(!dump #2)")))
+        + &status_of("add_header_map_value", "#2 'set-cookie' 'b'") + &status_of("remove_header_map_value", "#2 'x-upstream'") + &status_of("remove_header_map_value", "#2 'x-envoy-upstream-service-time'") + "(!dump #2)")))
         .answer(Answer::hello().header("x-upstream", "1")).get();
 }

@@ -7,16 +7,30 @@ fn in_request(body: &str) -> Scenario {
     Scenario::new(Probe::quiet().on("request_headers", body)).get()
 }
 
-fn get(key: &str) -> String {
-    format!("(i64.store #24 (i64.const 0)) (!value '{key}' (!proxy_get_shared_data '{key}' #16 #20 #24)) (!number 'cas' (i32.load #24)) (i64.store #24 (i64.const 0))")
+/// The numbers of values are the process's: what matters is whether they are new. The first is kept in `$first`.
+const NUMBERS: &str = "(global $first (mut i32) #0) (global $last (mut i32) #0)";
+
+fn data(body: &[String]) -> Scenario {
+    Scenario::new(Probe::quiet().with(NUMBERS).on("request_headers", &body.concat())).get()
 }
 
-fn set(value: &str, cas: u32) -> String {
-    status_of("set_shared_data", &format!("'k' '{value}' #{cas}"))
+fn get(key: &str) -> String {
+    format!(
+        "(i32.store #24 #0) (!value '{key}' (!proxy_get_shared_data '{key}' #16 #20 #24))
+         (!number 'new' (i32.gt_u (i32.load #24) (global.get $last))) (global.set $last (i32.load #24))
+         (if (i32.eqz (global.get $first)) (then (global.set $first (global.get $last)))) (i32.store #24 #0)"
+    )
 }
+
+fn set(value: &str, number: &str) -> String {
+    status_of("set_shared_data", &format!("'k' '{value}' {number}"))
+}
+
+const FIRST: &str = "(global.get $first)";
+const LAST: &str = "(global.get $last)";
 
 /// Registers `q` and notes its id in the global `$q`.
-const REGISTER: &str = "(!status 'register' (!proxy_register_shared_queue 'q' #24)) (global.set $q (i32.load #24)) (!number 'id' (global.get $q)) (i64.store #24 (i64.const 0))";
+const REGISTER: &str = "(!status 'register' (!proxy_register_shared_queue 'q' #24)) (!number 'the same' (i32.eq (global.get $q) (i32.load #24))) (global.set $q (i32.load #24)) (i64.store #24 (i64.const 0))";
 const QUEUE: &str = "(global $q (mut i32) #0)";
 
 fn enqueue(text: &str) -> String {
@@ -44,16 +58,17 @@ fn on_metric(name: &str, amount: i64) -> String {
 const GET: &str = "(!number_at 'get' (!proxy_get_metric (global.get $m) #24))";
 
 scenarios! {
-    shared_data: in_request(&[get("k"), set("first", 0), get("k"), set("second", 1), get("k"), set("third", 1), get("k"), set("fourth", 0), get("k"), set("", 0), get("k"), set("after", 3), get("k")].concat());
-    shared_data_with_a_number_and_no_value: in_request(&[set("new", 9), get("k"), set("next", 1), get("k")].concat());
-    shared_data_of_an_empty_key: in_request(&[status_of("set_shared_data", "'' 'v' #0"), get("")].concat());
+    shared_data: data(&[get("k"), set("first", "#0"), get("k"), set("second", LAST), get("k"), set("third", FIRST), get("k"), set("fourth", "#0"), get("k"), set("", "#0"), get("k"), set("after", LAST), get("k")]);
+    shared_data_with_a_number_and_no_value: data(&[set("new", "#9"), get("k"), set("next", "#1000000"), get("k")]);
+    shared_data_of_an_empty_key: data(&[status_of("set_shared_data", "'' 'v' #0"), get("")]);
     queue: Scenario::new(Probe::tracing().with(QUEUE).on("request_headers", &[REGISTER, REGISTER, DEQUEUE, &enqueue("one"), &enqueue("two"), DEQUEUE].concat()).on("queue_ready", &[DEQUEUE, DEQUEUE].concat()))
         .get().said("queue_ready").said_times("dequeue !7", 2);
     queue_unknown: in_request(&["(!number_at 'resolve' (!proxy_resolve_shared_queue 'no' 'q' #24))", "(!number_at 'resolve' (!proxy_resolve_shared_queue 'queue_unknown' 'none' #24))",
         &status_of("enqueue_shared_queue", "#99 'x'"), "(!value 'dequeue' (!proxy_dequeue_shared_queue #99 #16 #20))"].concat());
     queue_resolved: Scenario::new(Probe::quiet().with(QUEUE).on("configure", REGISTER).on("queue_ready", DEQUEUE))
-        .then(Probe::quiet().on("request_headers", "(!number_at 'resolve' (!proxy_resolve_shared_queue 'queue_resolved' 'q' #24)) (!number_at 'resolve' (!proxy_resolve_shared_queue '' 'q' #24))
-            (!status 'again' (!proxy_resolve_shared_queue 'queue_resolved' 'q' #24)) (!status 'enqueue' (!proxy_enqueue_shared_queue (i32.load #24) 'hello'))")).get().said("dequeue=hello");
+        .then(Probe::quiet().on("request_headers", "(!status 'resolve' (!proxy_resolve_shared_queue '' 'q' #24))
+            (!status 'resolve' (!proxy_resolve_shared_queue 'queue_resolved' 'q' #24)) (!status 'enqueue' (!proxy_enqueue_shared_queue (i32.load #24) 'hello'))")).get().said("dequeue=hello");
+    queue_ids: Scenario::new(Probe::quiet().with(QUEUE).on("request_headers", &[REGISTER, "(!status 'other' (!proxy_register_shared_queue 'r' #24)) (!number 'another' (i32.ne (global.get $q) (i32.load #24)))"].concat())).get();
     queue_registered_by_both: Scenario::new(Probe::quiet().with(QUEUE).on("request_headers", REGISTER).on("queue_ready", DEQUEUE))
         .then(Probe::quiet().with(QUEUE).on("request_headers", &[REGISTER, &enqueue("x")].concat()).on("queue_ready", DEQUEUE).on("log", "(!say 'b')")).get().said("dequeue=x");
     counter: metric(0, "conformance.counter", &[on_metric("increment_metric", 2), on_metric("increment_metric", -1), on_metric("record_metric", 5), on_metric("record_metric", 3), on_metric("increment_metric", 0)].concat()).stat("conformance.counter");

@@ -13,6 +13,8 @@ pub(super) const ADMIN_PORT: u16 = 9_901;
 /// Answers by itself.
 pub(super) const IDLE_PORT: u16 = 9_902;
 const FIRST_PORT: u16 = 10_000;
+/// The name of what stands behind it.
+pub(super) const IDLE: &str = "idle";
 /// The names of a chain's filters.
 pub(super) const FILTERS: [&str; 3] = ["a", "b", "c"];
 
@@ -57,9 +59,18 @@ pub(super) fn listeners(ip: IpAddr, scenarios: &[Scenario], folder: &Path) -> Va
             listener(SocketAddr::new(ip, port(scenario.name)), scenario.name, filters, routes(scenario))
         })
         .collect();
-    let idle = json!([{"match": {"prefix": "/"}, "direct_response": {"status": 200}}]);
-    resources.push(listener(SocketAddr::new(ip, IDLE_PORT), "idle", Vec::new(), idle));
+    let idle = idle();
+    let filter = wasm(&idle, &idle.filters[0], FILTERS[0], folder);
+    let answer = json!([{"match": {"prefix": "/"}, "direct_response": {"status": 200}}]);
+    resources.push(listener(SocketAddr::new(ip, IDLE_PORT), IDLE, vec![filter], answer));
     json!({"version_info": "1", "resources": resources})
+}
+
+/// Says the path of each request.
+pub(super) fn idle() -> Scenario {
+    let say = "(!start) (!put ':path=') (!ok (!proxy_get_header_map_value #0 ':path' #16 #20))
+        (!put (i32.load #16) (i32.load #20)) (!put_byte #32) (!flush)";
+    Scenario::new(Probe::quiet().on("request_headers", say)).named(IDLE)
 }
 
 fn listener(address: SocketAddr, name: &str, mut filters: Vec<Value>, routes: Value) -> Value {

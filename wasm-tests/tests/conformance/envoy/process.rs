@@ -24,7 +24,7 @@ pub(super) struct Process {
 impl Process {
     pub(super) fn start(ip: IpAddr, scenarios: &[Scenario], upstreams: &Upstreams, log: &Log) -> Self {
         let folder = folder();
-        for scenario in scenarios {
+        for scenario in scenarios.iter().chain([&config::idle()]) {
             write_modules(&folder, scenario);
         }
         write(&folder.join("listeners.json"), &config::listeners(ip, scenarios, &folder));
