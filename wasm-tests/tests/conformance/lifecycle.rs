@@ -1,7 +1,7 @@
 //! Ticks, done, log levels, clocks, foreign functions, gRPC.
 
 use crate::probes::{Probe, call, number_of, only, pairs, release, status_of};
-use crate::scenario::{Answer, Client, Cluster, Host, Scenario};
+use crate::scenario::{Answer, Client, Cluster, Scenario};
 
 fn in_request(body: &str) -> Scenario {
     Scenario::new(Probe::quiet().on("request_headers", body)).get()
@@ -41,7 +41,7 @@ fn grpc_failure() -> Answer {
 scenarios! {
     ticks_end_with_zero: Scenario::new(Probe::quiet().with("(global $n (mut i32) #0)").on("configure", &tick(10))
         .on("tick", &format!("(global.set $n (i32.add (global.get $n) #1)) (if (i32.eq (global.get $n) #3) (then {} (!say 'last')))", tick(0)))).said("last").get();
-    tick_from_a_stream: Scenario::new(Probe::quiet().on("request_headers", &tick(10)).on("tick", &tick(0))).get().said("set_tick_period_milliseconds !0").said("tick");
+    tick_from_a_stream: Scenario::new(Probe::quiet().on("request_headers", &tick(10)).on("tick", &tick(0))).get().said("#1 tick");
     done_later: Scenario::new(Probe::tracing().on("done", "(return #0)").on("log", &status_of("done", ""))).get();
     done_later_by_a_tick: Scenario::new(Probe::tracing().on("done", &format!("{} (return #0)", tick(10)))
         .on("tick", &(tick(0) + &status_of("set_effective_context", "#2") + &status_of("done", "") + &status_of("done", "")))).get().said_times("done !", 2);
@@ -68,7 +68,7 @@ scenarios! {
     grpc_called: Scenario::new(grpc("~side")).cluster(Cluster::new("side").answers(grpc_answer())).get();
     grpc_fails: Scenario::new(grpc("~side")).cluster(Cluster::new("side").answers(grpc_failure())).get();
     grpc_times_out: Scenario::new(grpc("~side")).cluster(Cluster::new("side").answers(Answer::never())).get();
-    grpc_refused: Scenario::new(grpc("~side")).cluster(Cluster::new("side").host(Host::Refuses)).get();
+    grpc_refused: Scenario::new(grpc("~side")).cluster(Cluster::new("side").refuses()).get();
     grpc_http_error: Scenario::new(grpc("~side")).cluster(Cluster::new("side").answers(Answer::status(503))).get();
     grpc_streamed: Scenario::new(grpc_callbacks(&format!("{} (!status 'send' (!proxy_grpc_send #6 'one' #0)) (!status 'send' (!proxy_grpc_send #6 'two' #1)) (return #1)",
         number_of("grpc_stream", &format!("'~side' 'pkg.Service' 'Method' {}", pairs(&[("x-meta", "1")])))))).cluster(Cluster::new("side").answers(grpc_answer())).get().said("grpc_close");

@@ -64,6 +64,6 @@ pub(crate) fn all() -> Vec<Scenario> {
 fn conforms(name: &str) {
     let scenarios = all();
     let scenario = scenarios.iter().find(|known| known.name == name).unwrap();
-    let real = envoy::run(scenario);
+    let real = trace::settled(envoy::run(scenario), scenario);
     std::fs::write(envoy::folder().join(format!("{name}.envoy")), real.to_string()).unwrap();
 }

@@ -29,7 +29,7 @@ fn writes() -> String {
             + &status_of("replace_header_map_value", &format!("#{map} 'x-replace' '1'"))
             + &status_of("remove_header_map_value", &format!("#{map} 'x-none'"))
             + &status_of("set_header_map_pairs", &format!("#{map} (!copy_of_map #{map})"))
-            + &number_of("get_header_map_size", &format!("#{map}"))
+            + &(if map == 2 { String::new() } else { number_of("get_header_map_size", &format!("#{map}")) })
             + &format!("(!header #{map} 'x-add')")
     };
     [0, 1, 2, 3, 6, 9].map(write).concat()

@@ -46,9 +46,9 @@ scenarios! {
     response_headers_2: in_two(held_at_response_headers(2), "#2 response_headers");
     response_headers_3: in_two(held_at_response_headers(3), "#2 response_headers");
     response_headers_4: in_two(held_at_response_headers(4), "#2 response_headers");
-    continue_in_the_callback: Scenario::new(Probe::tracing().on("request_headers", &(status_of("continue_stream", "#0") + "(return #1)"))).start(Client::post(&["ab"])).said("continue_stream");
-    continue_what_is_not_held: Scenario::new(Probe::tracing().on("request_headers", &(status_of("continue_stream", "#0") + &status_of("continue_stream", "#9")))).send(Client::post(&["ab"]));
-    continue_in_the_callback_without_body: Scenario::new(Probe::tracing().on("request_headers", &(status_of("continue_stream", "#0") + "(return #1)"))).start(Client::get("/")).said("continue_stream");
+    continue_in_the_callback: Scenario::new(Probe::tracing().on("request_headers", &(status_of("continue_stream", "#0") + "(return #1)"))).start(Client::post(&["ab"])).said("continue_stream").upstream_unsure();
+    continue_what_is_not_held: Scenario::new(Probe::tracing().on("request_headers", &(status_of("continue_stream", "#0") + &status_of("continue_stream", "#9")))).send(Client::post(&["ab"])).upstream_unsure();
+    continue_in_the_callback_without_body: Scenario::new(Probe::tracing().on("request_headers", &(status_of("continue_stream", "#0") + "(return #1)"))).start(Client::get("/")).said("continue_stream").upstream_unsure();
     continue_in_the_response_callback: Scenario::new(Probe::tracing().on("response_headers", &(status_of("continue_stream", "#1") + "(return #1)"))).start(Client::get("/")).said("continue_stream");
     continue_the_request_in_the_response: Scenario::new(Probe::tracing().on("response_headers", &status_of("continue_stream", "#0"))).start(Client::get("/")).said("continue_stream");
     two_filters_hold: Scenario::new(held_at_request_headers(1)).then(held_at_request_headers(1).with("(global $other i32 #1)")).start(Client::post(&["ab"])).said("a: #2 request_headers").get();

@@ -1,7 +1,7 @@
 //! Properties: where they are, and in which bytes.
 
 use crate::probes::{FailurePolicy, Probe, reply, status_of};
-use crate::scenario::{Answer, Client, Cluster, Host, Scenario, Target};
+use crate::scenario::{Answer, Client, Cluster, Scenario, Target};
 
 /// Reads these in every callback in which there is something to tell.
 fn everywhere(properties: &[&str]) -> Scenario {
@@ -44,8 +44,8 @@ scenarios! {
     properties_of_a_client_that_left: Scenario::new(Probe::quiet().on("request_headers", "").on("log", LOG)).answer(Answer::never()).start(Client::get("/").leaves_after("#2 request_headers")).said("response.flags");
     properties_of_a_reset: Scenario::new(Probe::quiet().on("log", LOG)).answer(Answer::reset()).get();
     properties_of_a_reset_http1: Scenario::new(Probe::quiet().on("log", LOG)).cluster(Cluster::new("up").http1().answers(Answer::reset())).get();
-    properties_of_a_refusal: Scenario::new(Probe::quiet().on("log", LOG)).cluster(Cluster::new("up").host(Host::Refuses)).get();
-    properties_of_no_host: Scenario::new(Probe::quiet().on("log", LOG)).cluster(Cluster::new("up")).get();
+    properties_of_a_refusal: Scenario::new(Probe::quiet().on("log", LOG)).cluster(Cluster::new("up").refuses()).get();
+    properties_of_no_host: Scenario::new(Probe::quiet().on("log", LOG)).cluster(Cluster::new("up").hosts(0)).get();
     properties_of_grpc: Scenario::new(Probe::quiet().on("response_headers", "(!property_hex 'response\\00grpc_status')").on("log", "(!property_hex 'response\\00grpc_status') (!property_hex 'response\\00code')")).answer(Answer::status(200).header("content-type", "application/grpc").trailer("grpc-status", "7")).send(Client::post(&["ab"]).header("content-type", "application/grpc"));
     filter_state: Scenario::new(Probe::quiet().on("request_headers", &[set("a", "of a"), set("plugin_name", "mine"), set("request\\00path", "other"), "(!property 'a')".to_owned(), "(!property 'wasm\\00a')".to_owned(), "(!property 'filter_state\\00a')".to_owned(), "(!property 'filter_state\\00wasm.a')".to_owned(), "(!property 'plugin_name')".to_owned(), "(!property 'request\\00path')".to_owned()].concat())
             .on("response_headers", "(!property 'a') (!property 'b')").on("log", "(!property 'a') (!property 'b')"))

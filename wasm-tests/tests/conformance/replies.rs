@@ -28,8 +28,8 @@ scenarios! {
     reply_in_request_headers_and_continue: in_callback("request_headers", &(reply(403, "no") + &status_of("continue_stream", "#0")));
     reply_in_request_headers_and_pause: in_callback("request_headers", &(reply(403, "no") + "(return #1)"));
     reply_in_request_headers_of_a_get: at_headers(&reply(403, "no")).get();
-    reply_in_request_body: in_callback("request_body", &reply(403, "no"));
-    reply_in_request_trailers: in_callback("request_trailers", &reply(403, "no"));
+    reply_in_request_body: in_callback("request_body", &reply(403, "no")).upstream_unsure();
+    reply_in_request_trailers: in_callback("request_trailers", &reply(403, "no")).upstream_unsure();
     reply_in_response_headers: in_callback("response_headers", &reply(503, "no"));
     reply_in_response_body: in_callback("response_body", &reply(503, "no"));
     reply_in_held_response_body: Scenario::new(Probe::tracing().on("response_body", &format!("(if (local.get $y) (then {} (return #0))) (return #1)", reply(503, "no")))).answer(Answer::hello().chunk(" world")).get();
@@ -38,7 +38,7 @@ scenarios! {
     reply_twice: at_headers(&(reply(403, "first") + &reply(500, "second"))).get();
     reply_twice_in_two_callbacks: Scenario::new(Probe::tracing().on("request_headers", &reply(403, "first")).on("response_headers", &reply(500, "second"))).get();
     reply_by_the_second_in_request_headers: second_answers("request_headers");
-    reply_by_the_second_in_request_body: second_answers("request_body");
+    reply_by_the_second_in_request_body: second_answers("request_body").upstream_unsure();
     reply_by_the_second_in_response_headers: second_answers("response_headers");
     reply_by_the_second_in_response_body: second_answers("response_body");
     reply_changed_on_its_way: Scenario::new(Probe::tracing().on("response_headers", "(!dump #2) (!ok (!proxy_replace_header_map_value #2 'x-first' 'seen')) (!ok (!proxy_replace_header_map_value #2 ':status' '404'))")

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::probes::{Probe, status_of};
-use crate::scenario::{Answer, Client, Cluster, Host, Scenario, Target};
+use crate::scenario::{Answer, Client, Cluster, Scenario, Target};
 
 const LOG: &str = "(!property_hex 'response\\00code') (!property 'response\\00code_details') (!property_hex 'response\\00flags') (!property_hex 'upstream\\00request_attempt_count') (!property 'xds\\00cluster_name')";
 
@@ -17,7 +17,7 @@ fn slow() -> Answer {
 }
 
 fn twice(first: Answer, second: Answer) -> Cluster {
-    Cluster::new("up").host(Host::Answers(vec![first, second]))
+    Cluster::new("up").answers(first).answers(second)
 }
 
 scenarios! {
@@ -32,19 +32,19 @@ scenarios! {
     retry_on_gateway_error_only: setting(&[("x-envoy-retry-on", "gateway-error")]).cluster(twice(Answer::status(500), Answer::hello()));
     retry_on_reset: setting(&[("x-envoy-retry-on", "reset"), ("x-envoy-max-retries", "1")]).cluster(twice(Answer::reset(), Answer::hello()));
     retry_on_status: setting(&[("x-envoy-retry-on", "retriable-status-codes"), ("x-envoy-retriable-status-codes", "404"), ("x-envoy-max-retries", "1")]).cluster(twice(Answer::status(404), Answer::hello()));
-    retry_on_connect_failure: setting(&[("x-envoy-retry-on", "connect-failure"), ("x-envoy-max-retries", "1")]).cluster(Cluster::new("up").host(Host::Refuses));
+    retry_on_connect_failure: setting(&[("x-envoy-retry-on", "connect-failure"), ("x-envoy-max-retries", "1")]).cluster(Cluster::new("up").refuses());
     retry_a_post: Scenario::new(Probe::quiet().on("request_headers", "(!ok (!proxy_replace_header_map_value #0 'x-envoy-retry-on' '5xx'))").on("request_body", "").on("log", LOG)).cluster(twice(Answer::status(503), Answer::hello())).send(Client::post(&["ab", "cd"]));
     per_try_timeout: setting(&[("x-envoy-upstream-rq-per-try-timeout-ms", "50")]).answer(slow());
     per_try_timeout_retried: setting(&[("x-envoy-upstream-rq-per-try-timeout-ms", "50"), ("x-envoy-retry-on", "5xx"), ("x-envoy-max-retries", "1")]).cluster(twice(slow(), Answer::hello()));
     timeout_of_the_request: setting(&[("x-envoy-upstream-rq-timeout-ms", "50")]).answer(slow());
     hedge: setting(&[("x-envoy-hedge-on-per-try-timeout", "true"), ("x-envoy-upstream-rq-per-try-timeout-ms", "50"), ("x-envoy-max-retries", "1"), ("x-envoy-retry-on", "retriable-status-codes")])
-        .cluster(Cluster::new("up").host(Host::Answers(vec![slow(), Answer::hello()])).host(Host::Answers(vec![Answer::status(202)])));
+        .cluster(Cluster::new("up").hosts(2).answers(slow()).answers(Answer::status(202)));
     hedge_lost: setting(&[("x-envoy-hedge-on-per-try-timeout", "true"), ("x-envoy-upstream-rq-per-try-timeout-ms", "50"), ("x-envoy-max-retries", "1"), ("x-envoy-retry-on", "retriable-status-codes")])
-        .cluster(Cluster::new("up").host(Host::Answers(vec![Answer::status(201).after(Duration::from_millis(200)), Answer::never()])));
+        .cluster(Cluster::new("up").answers(Answer::status(201).after(Duration::from_millis(200))).answers(Answer::never()));
     hedge_without_retry_on: setting(&[("x-envoy-hedge-on-per-try-timeout", "true"), ("x-envoy-upstream-rq-per-try-timeout-ms", "50"), ("x-envoy-max-retries", "1")]).answer(slow());
     upstream_reset: setting(&[]).answer(Answer::reset());
     upstream_reset_http1: setting(&[]).cluster(Cluster::new("up").http1().answers(Answer::reset()));
-    upstream_refuses: setting(&[]).cluster(Cluster::new("up").host(Host::Refuses));
-    no_host: setting(&[]).cluster(Cluster::new("up"));
-    two_hosts_take_turns: setting(&[]).cluster(Cluster::new("up").answers(Answer::status(201)).answers(Answer::status(202))).get().get();
+    upstream_refuses: setting(&[]).cluster(Cluster::new("up").refuses());
+    no_host: setting(&[]).cluster(Cluster::new("up").hosts(0));
+    two_hosts_take_turns: setting(&[]).cluster(Cluster::new("up").hosts(2).answers(Answer::status(201)).answers(Answer::status(202)).answers(Answer::status(203))).get().get();
 }

@@ -13,6 +13,10 @@ pub(crate) struct Scenario {
     pub(crate) routes: Vec<Route>,
     pub(crate) clusters: Vec<Cluster>,
     pub(crate) steps: Vec<Step>,
+    /// Streams run side by side, so that only the order within each of them is sure.
+    pub(crate) side_by_side: bool,
+    /// Whether a request reaches its upstream before it is answered otherwise is not sure.
+    pub(crate) upstream_unsure: bool,
     /// Headers that the trace shows beside those that it always shows.
     pub(crate) shown: Vec<&'static str>,
     /// Counters and gauges by the end of their names.
@@ -62,17 +66,15 @@ pub(crate) enum Part {
     Reset,
 }
 
+/// Hosts that take turns; which of them is the first is not said.
 pub(crate) struct Cluster {
     pub(crate) name: &'static str,
     pub(crate) http1: bool,
-    /// Each answers its requests in this order; the last answer again and again.
-    pub(crate) hosts: Vec<Host>,
-}
-
-pub(crate) enum Host {
-    Answers(Vec<Answer>),
+    pub(crate) hosts: usize,
     /// Nothing listens there.
-    Refuses,
+    pub(crate) refuses: bool,
+    /// What the requests get in this order, whichever host they go to; the last answer again and again.
+    pub(crate) answers: Vec<Answer>,
 }
 
 #[derive(Clone)]
@@ -93,6 +95,8 @@ impl Scenario {
             routes: Vec::new(),
             clusters: vec![Cluster::new("up").answers(Answer::hello())],
             steps: Vec::new(),
+            side_by_side: false,
+            upstream_unsure: false,
             shown: Vec::new(),
             stats: Vec::new(),
         }
@@ -136,6 +140,7 @@ impl Scenario {
     }
 
     pub(crate) fn start(mut self, client: Client) -> Self {
+        self.side_by_side = true;
         self.steps.push(Step::Start(client));
         self
     }
@@ -146,6 +151,11 @@ impl Scenario {
 
     pub(crate) fn said_times(mut self, text: &str, times: usize) -> Self {
         self.steps.push(Step::Said(text.to_owned(), times));
+        self
+    }
+
+    pub(crate) fn upstream_unsure(mut self) -> Self {
+        self.upstream_unsure = true;
         self
     }
 
@@ -213,11 +223,14 @@ impl Client {
 }
 
 impl Cluster {
+    /// One host.
     pub(crate) fn new(name: &'static str) -> Self {
         Self {
             name,
             http1: false,
-            hosts: Vec::new(),
+            hosts: 1,
+            refuses: false,
+            answers: Vec::new(),
         }
     }
 
@@ -226,13 +239,19 @@ impl Cluster {
         self
     }
 
-    /// One more host, that always answers this.
-    pub(crate) fn answers(self, answer: Answer) -> Self {
-        self.host(Host::Answers(vec![answer]))
+    /// One more answer.
+    pub(crate) fn answers(mut self, answer: Answer) -> Self {
+        self.answers.push(answer);
+        self
     }
 
-    pub(crate) fn host(mut self, host: Host) -> Self {
-        self.hosts.push(host);
+    pub(crate) fn hosts(mut self, hosts: usize) -> Self {
+        self.hosts = hosts;
+        self
+    }
+
+    pub(crate) fn refuses(mut self) -> Self {
+        self.refuses = true;
         self
     }
 }

@@ -1,6 +1,9 @@
 //! What a scenario left behind in one host.
 
+use std::collections::BTreeMap;
 use std::fmt;
+
+use crate::scenario::Scenario;
 
 /// In lines, each section in the order in which it came about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +29,34 @@ impl Trace {
             .into_iter()
             .flat_map(|(name, lines)| lines.iter().map(move |line| format!("{name} {line}")))
     }
+}
+
+/// Leaves out what chance decides: see the scenario.
+pub(crate) fn settled(mut trace: Trace, scenario: &Scenario) -> Trace {
+    if scenario.side_by_side {
+        trace.logs = by_context(&trace.logs);
+        trace.upstreams.sort();
+    }
+    if scenario.upstream_unsure {
+        trace.upstreams.clear();
+    }
+    trace
+}
+
+/// Lines by the context in whose callback they were said, in their order.
+fn by_context(lines: &[String]) -> Vec<String> {
+    let mut contexts: BTreeMap<char, u32> = BTreeMap::new();
+    let mut keyed: Vec<(u32, String)> = Vec::new();
+    for line in lines {
+        let filter = line.chars().next().unwrap_or_default();
+        let context = contexts.entry(filter).or_default();
+        if let Some((_, rest)) = line.split_once('#') {
+            *context = rest.split(' ').next().and_then(|id| id.parse().ok()).unwrap_or(*context);
+        }
+        keyed.push((*context, line.clone()));
+    }
+    keyed.sort_by_key(|(context, _)| *context);
+    keyed.into_iter().map(|(_, line)| line).collect()
 }
 
 impl fmt::Display for Trace {

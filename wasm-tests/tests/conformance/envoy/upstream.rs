@@ -1,6 +1,6 @@
 //! The hosts behind Envoy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use hyper::body::Incoming;
@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::Shared;
 use super::log::{Log, ScenarioLog};
 use super::message::{Reset, Script, read, texts};
-use crate::scenario::{Answer, Cluster, Host, Scenario};
+use crate::scenario::{Answer, Cluster, Part, Scenario};
 use crate::trace;
 
 /// All hosts of all scenarios.
@@ -27,9 +27,11 @@ pub(super) struct Upstreams {
 /// What one host needs to answer.
 #[derive(Clone)]
 struct Behaviour {
-    label: String,
+    cluster: &'static str,
+    host: usize,
     answers: Vec<Answer>,
-    served: Shared<usize>,
+    /// The hosts of the cluster's requests, in their order.
+    served: Shared<Vec<usize>>,
     seen: Shared<Vec<String>>,
     shown: Vec<&'static str>,
     log: ScenarioLog,
@@ -47,21 +49,24 @@ impl Upstreams {
     }
 
     async fn start_cluster(&mut self, ip: IpAddr, scenario: &Scenario, cluster: &Cluster, log: &Log) {
-        let seen = self.seen.entry(scenario.name).or_default().clone();
+        let served = Shared::default();
         let mut addresses = Vec::new();
-        for (place, host) in cluster.hosts.iter().enumerate() {
+        for host in 0..cluster.hosts {
             let listener = TcpListener::bind((ip, 0)).await.unwrap();
             addresses.push(listener.local_addr().unwrap());
-            let Host::Answers(answers) = host else { continue }; // The port is closed again.
-            let script = Behaviour {
-                label: format!("{}/{place}", cluster.name),
-                answers: answers.clone(),
-                served: Shared::default(),
-                seen: seen.clone(),
+            let behaviour = Behaviour {
+                cluster: cluster.name,
+                host,
+                answers: cluster.answers.clone(),
+                served: Shared::clone(&served),
+                seen: Shared::clone(self.seen.entry(scenario.name).or_default()),
                 shown: scenario.shown.clone(),
                 log: log.scenario(scenario.name),
             };
-            tokio::spawn(serve(listener, script));
+            // A port whose listener is dropped refuses connections.
+            if !cluster.refuses {
+                tokio::spawn(serve(listener, behaviour));
+            }
         }
         self.addresses.insert((scenario.name, cluster.name), addresses);
     }
@@ -92,13 +97,13 @@ async fn serve_connection(stream: TcpStream, script: Behaviour) {
 }
 
 async fn answer(script: Behaviour, request: Request<Incoming>) -> Result<Response<Script>, Reset> {
-    let answer = script.next();
+    let (host, answer) = script.next();
     let (parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let authority = parts.uri.authority().map(ToString::to_string).unwrap_or_default();
     let head = format!(
-        "{}: {} {authority}{path} {}",
-        script.label,
+        "{}/{host}: {} {authority}{path} {}",
+        script.cluster,
         parts.method,
         trace::shown(&texts(&parts.headers), &script.shown)
     );
@@ -108,7 +113,7 @@ async fn answer(script: Behaviour, request: Request<Incoming>) -> Result<Respons
         let rest = rest.await;
         seen.lock().unwrap()[place].push_str(&rest);
     };
-    if answer.parts.iter().any(|part| matches!(part, crate::scenario::Part::Said(_))) {
+    if answer.parts.iter().any(|part| matches!(part, Part::Said(_))) {
         tokio::spawn(reading);
     } else {
         reading.await;
@@ -122,11 +127,14 @@ async fn answer(script: Behaviour, request: Request<Incoming>) -> Result<Respons
 }
 
 impl Behaviour {
-    fn next(&self) -> Answer {
+    /// The host, by the order in which the cluster's hosts are used, and its answer.
+    fn next(&self) -> (usize, Answer) {
         let mut served = self.served.lock().unwrap();
-        *served += 1;
+        served.push(self.host);
+        let before = served.iter().position(|host| *host == self.host).unwrap();
+        let others: BTreeSet<usize> = served[..before].iter().copied().collect();
         let last = self.answers.len() - 1;
-        self.answers[last.min(*served - 1)].clone()
+        (others.len(), self.answers[last.min(served.len() - 1)].clone())
     }
 
     /// Where in the trace the request stands.
