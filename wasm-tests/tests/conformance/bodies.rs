@@ -6,11 +6,13 @@ use crate::scenario::{Answer, Client, Scenario};
 /// Changes a body `abcdef` once it is whole.
 fn changed(start: i32, length: i32, text: &str) -> Scenario {
     let set = status_of("set_buffer_bytes", &format!("#0 #{start} #{length} '{text}'"));
-    Scenario::new(Probe::quiet().on("request_body", &format!("{set} (!buffer #0 #0 #99)"))).send(Client::post(&["abcdef"]))
+    Scenario::new(Probe::quiet().on("request_body", &format!("{set} (!buffer #0 #0 #99)")))
+        .send(Client::post(&["abcdef"]))
 }
 
 fn read(start: i32, length: i32) -> Scenario {
-    Scenario::new(Probe::quiet().on("request_body", &format!("(!buffer #0 #{start} #{length})"))).send(Client::post(&["abcdef"]))
+    Scenario::new(Probe::quiet().on("request_body", &format!("(!buffer #0 #{start} #{length})")))
+        .send(Client::post(&["abcdef"]))
 }
 
 scenarios! {

@@ -4,7 +4,12 @@ use crate::probes::Probe;
 use crate::scenario::{Answer, Client, Scenario};
 
 fn traced() -> Scenario {
-    Scenario::new(Probe::tracing().on("vm_start", "").on("configure", "(!buffer #7 #0 #99)").configuration("abc"))
+    Scenario::new(
+        Probe::tracing()
+            .on("vm_start", "")
+            .on("configure", "(!buffer #7 #0 #99)")
+            .configuration("abc"),
+    )
 }
 
 scenarios! {

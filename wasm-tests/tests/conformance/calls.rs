@@ -12,16 +12,24 @@ fn calling(calls: &str, then: &str) -> Scenario {
     let probe = Probe::tracing()
         .on("request_headers", &format!("{calls} (return #1)"))
         .on("http_call_response", &format!("{then} {}", release(2, 0)));
-    Scenario::new(probe).cluster(Cluster::new("side").answers(answer())).get()
+    Scenario::new(probe)
+        .cluster(Cluster::new("side").answers(answer()))
+        .get()
 }
 
 fn answer() -> Answer {
-    Answer::status(201).header("x-side", "1").chunk("side").chunk("ways").trailer("x-last", "1")
+    Answer::status(201)
+        .header("x-side", "1")
+        .chunk("side")
+        .chunk("ways")
+        .trailer("x-last", "1")
 }
 
 /// A call that is refused at once; the request goes on.
 fn refused(calls: &str) -> Scenario {
-    Scenario::new(Probe::tracing().on("request_headers", calls)).cluster(Cluster::new("side").answers(answer())).get()
+    Scenario::new(Probe::tracing().on("request_headers", calls))
+        .cluster(Cluster::new("side").answers(answer()))
+        .get()
 }
 
 const READ: &str = "(!header #6 ':status') (!header #6 'x-side') (!header #7 'x-last') (!buffer #4 #0 #99) (!buffer #4 #2 #3)";

@@ -17,8 +17,8 @@ use tokio::runtime::Runtime;
 use crate::scenario::{Client, Scenario, Step};
 use crate::trace::Trace;
 use log::Log;
-pub(crate) use process::folder;
 use process::Process;
+pub(crate) use process::folder;
 use upstream::Upstreams;
 
 /// No condition takes longer on a machine that works; a test that meets it has failed.
@@ -51,6 +51,7 @@ struct Envoy {
 
 /// Runs a scenario.
 pub(crate) fn run(scenario: &Scenario) -> Trace {
+    process::envoy();
     RUNTIME.block_on(ENVOY.run(scenario))
 }
 
@@ -58,7 +59,12 @@ pub(crate) fn run(scenario: &Scenario) -> Trace {
 fn address() -> IpAddr {
     let [_, _, high, low] = std::process::id().to_be_bytes();
     // As many digits in every run: filters read addresses as text.
-    IpAddr::V4(Ipv4Addr::new(127, high % 100 + 100, low % 100 + 100, 200 + low / 100))
+    IpAddr::V4(Ipv4Addr::new(
+        127,
+        high % 100 + 100,
+        low % 100 + 100,
+        200 + low / 100,
+    ))
 }
 
 impl Envoy {
@@ -144,7 +150,9 @@ impl Envoy {
         let of_scenario = values.filter(|(known, _)| {
             known.ends_with(name) && (known.contains(scenario) || known.starts_with("wasmcustom"))
         });
-        let sum: u64 = of_scenario.filter_map(|(_, value)| value.parse::<u64>().ok()).sum();
+        let sum: u64 = of_scenario
+            .filter_map(|(_, value)| value.parse::<u64>().ok())
+            .sum();
         format!("{name} {sum}")
     }
 }

@@ -7,7 +7,10 @@ use crate::scenario::{Answer, Client, Scenario};
 fn falls(policy: FailurePolicy) -> Scenario {
     let probe = Probe::tracing()
         .on("configure", "")
-        .on("request_headers", &(only(2, "(return #1)") + &only(3, "unreachable")))
+        .on(
+            "request_headers",
+            &(only(2, "(return #1)") + &only(3, "unreachable")),
+        )
         .fails(policy);
     Scenario::new(probe)
         .start(Client::get("/held"))
@@ -17,15 +20,25 @@ fn falls(policy: FailurePolicy) -> Scenario {
 }
 
 fn falls_in(callback: &'static str, policy: FailurePolicy) -> Scenario {
-    Scenario::new(Probe::tracing().on(callback, &only(2, "unreachable")).fails(policy))
-        .answer(Answer::hello().trailer("x-after", "1"))
-        .send(Client::post(&["ab"]).trailer("x-end", "1"))
-        .send(Client::get("/after"))
+    Scenario::new(
+        Probe::tracing()
+            .on(callback, &only(2, "unreachable"))
+            .fails(policy),
+    )
+    .answer(Answer::hello().trailer("x-after", "1"))
+    .send(Client::post(&["ab"]).trailer("x-end", "1"))
+    .send(Client::get("/after"))
 }
 
 fn between(policy: FailurePolicy) -> Scenario {
-    let falling = Probe::tracing().on("request_headers", &only(2, "unreachable")).fails(policy);
-    Scenario::new(Probe::tracing()).then(falling).then(Probe::tracing()).get().get()
+    let falling = Probe::tracing()
+        .on("request_headers", &only(2, "unreachable"))
+        .fails(policy);
+    Scenario::new(Probe::tracing())
+        .then(falling)
+        .then(Probe::tracing())
+        .get()
+        .get()
 }
 
 scenarios! {
@@ -35,10 +48,10 @@ scenarios! {
     trap_closed_between: between(FailurePolicy::Closed);
     trap_open_between: between(FailurePolicy::Open);
     trap_reload_between: between(FailurePolicy::Reload);
-    trap_in_body_closed: falls_in("request_body", FailurePolicy::Closed);
-    trap_in_body_open: falls_in("request_body", FailurePolicy::Open);
-    trap_in_body_reload: falls_in("request_body", FailurePolicy::Reload);
-    trap_in_trailers_closed: falls_in("request_trailers", FailurePolicy::Closed);
+    trap_in_body_closed: falls_in("request_body", FailurePolicy::Closed).upstream_unsure();
+    trap_in_body_open: falls_in("request_body", FailurePolicy::Open).upstream_unsure();
+    trap_in_body_reload: falls_in("request_body", FailurePolicy::Reload).upstream_unsure();
+    trap_in_trailers_closed: falls_in("request_trailers", FailurePolicy::Closed).upstream_unsure();
     trap_in_response_headers_closed: falls_in("response_headers", FailurePolicy::Closed);
     trap_in_response_headers_open: falls_in("response_headers", FailurePolicy::Open);
     trap_in_response_headers_reload: falls_in("response_headers", FailurePolicy::Reload);

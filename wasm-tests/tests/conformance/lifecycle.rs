@@ -17,25 +17,51 @@ fn tick(milliseconds: u32) -> String {
 
 /// Calls a unary method, held until it closes.
 fn grpc(cluster: &str) -> Probe {
-    let call = number_of("grpc_call", &format!("'{cluster}' 'pkg.Service' 'Method' {} 'msg' #1000", pairs(&[("x-meta", "1")])));
+    let call = number_of(
+        "grpc_call",
+        &format!(
+            "'{cluster}' 'pkg.Service' 'Method' {} 'msg' #1000",
+            pairs(&[("x-meta", "1")])
+        ),
+    );
     grpc_callbacks(&format!("{call} (return #1)"))
 }
 
 fn grpc_callbacks(start: &str) -> Probe {
     let status = "(!number_at 'code' (!proxy_get_status #24 #16 #20)) (!value 'message' #0)";
-    Probe::tracing().on("request_headers", start)
-        .on("grpc_receive_initial_metadata", "(!map #4) (!header #4 'x-initial')")
-        .on("grpc_receive", &format!("(!buffer #5 #0 #99) {status} {}", only(1, &release(2, 0))))
-        .on("grpc_receive_trailing_metadata", "(!map #5) (!header #5 'x-trailing')")
+    Probe::tracing()
+        .on("request_headers", start)
+        .on(
+            "grpc_receive_initial_metadata",
+            "(!map #4) (!header #4 'x-initial')",
+        )
+        .on(
+            "grpc_receive",
+            &format!("(!buffer #5 #0 #99) {status} {}", only(1, &release(2, 0))),
+        )
+        .on(
+            "grpc_receive_trailing_metadata",
+            "(!map #5) (!header #5 'x-trailing')",
+        )
         .on("grpc_close", &format!("{status} {}", release(2, 0)))
 }
 
 fn grpc_answer() -> Answer {
-    Answer::status(200).header("content-type", "application/grpc").header("x-initial", "1").chunk("\0\0\0\0\u{5}reply").part(crate::scenario::Part::Trailers(vec![("grpc-status", "0"), ("x-trailing", "1")]))
+    Answer::status(200)
+        .header("content-type", "application/grpc")
+        .header("x-initial", "1")
+        .chunk("\0\0\0\0\u{5}reply")
+        .part(crate::scenario::Part::Trailers(vec![
+            ("grpc-status", "0"),
+            ("x-trailing", "1"),
+        ]))
 }
 
 fn grpc_failure() -> Answer {
-    Answer::status(200).header("content-type", "application/grpc").header("grpc-status", "7").header("grpc-message", "no way")
+    Answer::status(200)
+        .header("content-type", "application/grpc")
+        .header("grpc-status", "7")
+        .header("grpc-message", "no way")
 }
 
 scenarios! {

@@ -27,6 +27,7 @@ mod callbacks;
 mod calls;
 mod envoy;
 mod failures;
+mod host;
 mod lifecycle;
 mod maps;
 mod pauses;
@@ -60,10 +61,11 @@ pub(crate) fn all() -> Vec<Scenario> {
     .collect()
 }
 
-/// Panics when the traces differ.
+/// Takes the trace of Envoy, and leaves it in a file of its own.
 fn conforms(name: &str) {
     let scenarios = all();
     let scenario = scenarios.iter().find(|known| known.name == name).unwrap();
-    let real = trace::settled(envoy::run(scenario), scenario);
-    std::fs::write(envoy::folder().join(format!("{name}.envoy")), real.to_string()).unwrap();
+    host::load(scenario);
+    let trace = trace::settled(envoy::run(scenario), scenario);
+    std::fs::write(envoy::folder().join(format!("{name}.envoy")), trace.to_string()).unwrap();
 }

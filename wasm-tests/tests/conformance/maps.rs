@@ -17,7 +17,9 @@ fn everywhere(body: &str) -> Scenario {
         "log",
         "delete",
     ];
-    let probe = callbacks.iter().fold(Probe::quiet(), |probe, name| probe.on(name, body));
+    let probe = callbacks
+        .iter()
+        .fold(Probe::quiet(), |probe, name| probe.on(name, body));
     Scenario::new(probe)
         .answer(Answer::hello().trailer("x-after", "1"))
         .send(Client::post(&["ab"]).trailer("x-end", "yes"))
@@ -29,7 +31,11 @@ fn writes() -> String {
             + &status_of("replace_header_map_value", &format!("#{map} 'x-replace' '1'"))
             + &status_of("remove_header_map_value", &format!("#{map} 'x-none'"))
             + &status_of("set_header_map_pairs", &format!("#{map} (!copy_of_map #{map})"))
-            + &(if map == 2 { String::new() } else { number_of("get_header_map_size", &format!("#{map}")) })
+            + &(if map == 2 {
+                String::new()
+            } else {
+                number_of("get_header_map_size", &format!("#{map}"))
+            })
             + &format!("(!header #{map} 'x-add')")
     };
     [0, 1, 2, 3, 6, 9].map(write).concat()

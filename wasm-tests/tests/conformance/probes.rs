@@ -55,6 +55,8 @@ pub(crate) enum FailurePolicy {
 /// A filter and how it is set up.
 pub(crate) struct Probe {
     bodies: Vec<(&'static str, String)>,
+    /// Callbacks whose arguments chance decides: they say nothing of themselves.
+    unsaid: Vec<&'static str>,
     globals: String,
     pub(crate) failure_policy: FailurePolicy,
     pub(crate) allow_on_headers_stop_iteration: bool,
@@ -66,6 +68,7 @@ impl Probe {
     pub(crate) fn quiet() -> Self {
         Self {
             bodies: Vec::new(),
+            unsaid: Vec::new(),
             globals: String::new(),
             failure_policy: FailurePolicy::Closed,
             allow_on_headers_stop_iteration: false,
@@ -75,7 +78,9 @@ impl Probe {
 
     /// Has all callbacks of a stream.
     pub(crate) fn tracing() -> Self {
-        OF_A_STREAM.iter().fold(Self::quiet(), |probe, name| probe.on(name, ""))
+        OF_A_STREAM
+            .iter()
+            .fold(Self::quiet(), |probe, name| probe.on(name, ""))
     }
 
     /// What a callback does; its context is `$id`, its arguments are `$x`, `$y`, `$z`, `$w`.
@@ -83,6 +88,12 @@ impl Probe {
         self.bodies.retain(|(known, _)| *known != callback);
         self.bodies.push((callback, body.to_owned()));
         self
+    }
+
+    /// As `on`, for a callback whose arguments chance decides.
+    pub(crate) fn unsaid(mut self, callback: &'static str, body: &str) -> Self {
+        self.unsaid.push(callback);
+        self.on(callback, body)
     }
 
     /// Functions and globals of its own.
@@ -108,7 +119,11 @@ impl Probe {
 
     /// Its text; `~` stands before the names of the scenario's clusters.
     fn code(&self, scenario: &str) -> String {
-        let callbacks: String = self.bodies.iter().map(|(name, body)| callback(name, body)).collect();
+        let callbacks: String = self
+            .bodies
+            .iter()
+            .map(|(name, body)| callback(name, body, !self.unsaid.contains(name)))
+            .collect();
         format!("{}{callbacks}", self.globals).replace('~', &format!("{scenario}-"))
     }
 
@@ -122,7 +137,7 @@ impl Probe {
     }
 }
 
-fn callback(name: &str, body: &str) -> String {
+fn callback(name: &str, body: &str, says: bool) -> String {
     let (_, arguments, answer) = CALLBACKS.iter().find(|(known, ..)| *known == name).unwrap();
     let names = &["x", "y", "z", "w"][..*arguments];
     let params: String = names.iter().map(|name| format!("(param ${name} i32) ")).collect();
@@ -136,20 +151,31 @@ fn callback(name: &str, body: &str) -> String {
         Some(value) => ("(result i32)", format!("#{value}")),
         None => ("", String::new()),
     };
-    format!(
-        "(func (export \"proxy_on_{name}\") (param $id i32) {params} {result}
-           (!start) (!put_byte #35) (!put_number (local.get $id)) (!put_byte #32) (!put '{name}') {said} (!flush)
-           {body} {value})\n"
-    )
+    let entry = format!(
+        "(!start) (!put_byte #35) (!put_number (local.get $id)) (!put_byte #32) (!put '{name}') {said} (!flush)"
+    );
+    let entry = if says { entry } else { String::new() };
+    format!("(func (export \"proxy_on_{name}\") (param $id i32) {params} {result} {entry} {body} {value})\n")
 }
 
 /// A header map as the ABI writes it, as a text of a probe.
 pub(crate) fn pairs(headers: &[(&str, &str)]) -> String {
     let number = |n: usize| -> String {
-        u32::try_from(n).unwrap().to_le_bytes().iter().map(|byte| format!("\\{byte:02x}")).collect()
+        u32::try_from(n)
+            .unwrap()
+            .to_le_bytes()
+            .iter()
+            .map(|byte| format!("\\{byte:02x}"))
+            .collect()
     };
-    let lengths: String = headers.iter().map(|(name, value)| number(name.len()) + &number(value.len())).collect();
-    let texts: String = headers.iter().map(|(name, value)| format!("{name}\\00{value}\\00")).collect();
+    let lengths: String = headers
+        .iter()
+        .map(|(name, value)| number(name.len()) + &number(value.len()))
+        .collect();
+    let texts: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}\\00{value}\\00"))
+        .collect();
     format!("'{}{lengths}{texts}'", number(headers.len()))
 }
 
@@ -175,12 +201,20 @@ pub(crate) fn reply(status: u32, body: &str) -> String {
 
 pub(crate) fn reply_with(status: u32, body: &str, headers: &[(&str, &str)], grpc: i32) -> String {
     let headers = pairs(headers);
-    status_of("send_local_response", &format!("#{status} 'why' '{body}' {headers} #{grpc}"))
+    status_of(
+        "send_local_response",
+        &format!("#{status} 'why' '{body}' {headers} #{grpc}"),
+    )
 }
 
 /// Calls `/call` of a cluster, and logs status and token.
 pub(crate) fn call(cluster: &str, milliseconds: u32) -> String {
-    let headers = [(":method", "POST"), (":path", "/call"), (":authority", "called.test"), ("x-own", "1")];
+    let headers = [
+        (":method", "POST"),
+        (":path", "/call"),
+        (":authority", "called.test"),
+        ("x-own", "1"),
+    ];
     call_with(cluster, &headers, "body", &[], milliseconds)
 }
 
@@ -192,7 +226,10 @@ pub(crate) fn call_with(
     milliseconds: u32,
 ) -> String {
     let (headers, trailers) = (pairs(headers), pairs(trailers));
-    number_of("http_call", &format!("'{cluster}' {headers} '{body}' {trailers} #{milliseconds}"))
+    number_of(
+        "http_call",
+        &format!("'{cluster}' {headers} '{body}' {trailers} #{milliseconds}"),
+    )
 }
 
 /// Lets a context of this VM go on; 0: its request, 1: its response.
@@ -209,5 +246,7 @@ pub(crate) fn maps() -> String {
 
 /// Logs what the buffers hold.
 pub(crate) fn buffers() -> String {
-    (0..=9).map(|buffer| format!("(!buffer #{buffer} #0 #99)")).collect()
+    (0..=9)
+        .map(|buffer| format!("(!buffer #{buffer} #0 #99)"))
+        .collect()
 }

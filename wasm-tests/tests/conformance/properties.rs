@@ -5,16 +5,44 @@ use crate::scenario::{Answer, Client, Cluster, Scenario, Target};
 
 /// Reads these in every callback in which there is something to tell.
 fn everywhere(properties: &[&str]) -> Scenario {
-    let read: String = properties.iter().map(|path| format!("(!property_hex '{}')", path.replace('.', "\\00"))).collect();
-    let probe = Probe::quiet().on("context_create", &read).on("request_headers", &read).on("request_body", &read).on("request_trailers", &read)
-        .on("response_headers", &read).on("response_body", &read).on("response_trailers", &read).on("log", &read).on("done", &read).on("delete", &read);
-    Scenario::new(probe).answer(Answer::hello().header("x-up", "1").trailer("x-after", "1"))
-        .send(Client::post(&["ab"]).header("x-a", "1").header("referer", "r").header("user-agent", "ua").trailer("x-end", "1"))
+    let read: String = properties
+        .iter()
+        .map(|path| format!("(!property_hex '{}')", path.replace('.', "\\00")))
+        .collect();
+    let probe = Probe::quiet()
+        .on("context_create", &read)
+        .on("request_headers", &read)
+        .on("request_body", &read)
+        .on("request_trailers", &read)
+        .on("response_headers", &read)
+        .on("response_body", &read)
+        .on("response_trailers", &read)
+        .on("log", &read)
+        .on("done", &read)
+        .on("delete", &read);
+    Scenario::new(probe)
+        .answer(Answer::hello().header("x-up", "1").trailer("x-after", "1"))
+        .send(
+            Client::post(&["ab"])
+                .header("x-a", "1")
+                .header("referer", "r")
+                .header("user-agent", "ua")
+                .trailer("x-end", "1"),
+        )
 }
 
 fn sizes(properties: &[&str]) -> Scenario {
-    let read: String = properties.iter().map(|path| format!("(!property_size '{}')", path.replace('.', "\\00"))).collect();
-    Scenario::new(Probe::quiet().on("request_headers", &read).on("response_headers", &read).on("log", &read)).get()
+    let read: String = properties
+        .iter()
+        .map(|path| format!("(!property_size '{}')", path.replace('.', "\\00")))
+        .collect();
+    Scenario::new(
+        Probe::quiet()
+            .on("request_headers", &read)
+            .on("response_headers", &read)
+            .on("log", &read),
+    )
+    .get()
 }
 
 fn set(name: &str, value: &str) -> String {
@@ -41,7 +69,7 @@ scenarios! {
     properties_of_no_route: Scenario::new(Probe::quiet().on("log", LOG)).route("/none", Target::Header("x-none")).send(Client::get("/none"));
     properties_of_an_unknown_cluster: Scenario::new(Probe::quiet().on("request_headers", &status_of("replace_header_map_value", "#0 'x-cluster' 'nowhere'")).on("log", LOG)).route("/by", Target::Header("x-cluster")).send(Client::get("/by"));
     properties_of_a_trap: Scenario::new(Probe::quiet().on("log", LOG)).then(Probe::quiet().on("request_headers", "unreachable").fails(FailurePolicy::Closed)).get().get();
-    properties_of_a_client_that_left: Scenario::new(Probe::quiet().on("request_headers", "").on("log", LOG)).answer(Answer::never()).start(Client::get("/").leaves_after("#2 request_headers")).said("response.flags");
+    properties_of_a_client_that_left: Scenario::new(Probe::quiet().on("request_headers", "").on("log", LOG)).answer(Answer::never()).start(Client::get("/").leaves_after("#2 request_headers")).said("response.flags").upstream_unsure();
     properties_of_a_reset: Scenario::new(Probe::quiet().on("log", LOG)).answer(Answer::reset()).get();
     properties_of_a_reset_http1: Scenario::new(Probe::quiet().on("log", LOG)).cluster(Cluster::new("up").http1().answers(Answer::reset())).get();
     properties_of_a_refusal: Scenario::new(Probe::quiet().on("log", LOG)).cluster(Cluster::new("up").refuses()).get();

@@ -10,7 +10,12 @@ fn in_callback(callback: &'static str, body: &str) -> Scenario {
 }
 
 fn at_headers(body: &str) -> Scenario {
-    Scenario::new(Probe::tracing().on("request_headers", body).on("response_headers", "(!dump #2)")).show(&["server"])
+    Scenario::new(
+        Probe::tracing()
+            .on("request_headers", body)
+            .on("response_headers", "(!dump #2)"),
+    )
+    .show(&["server"])
 }
 
 fn second_answers(callback: &'static str) -> Scenario {

@@ -8,8 +8,17 @@ use crate::scenario::{Answer, Client, Cluster, Scenario, Target};
 const LOG: &str = "(!property_hex 'response\\00code') (!property 'response\\00code_details') (!property_hex 'response\\00flags') (!property_hex 'upstream\\00request_attempt_count') (!property 'xds\\00cluster_name')";
 
 fn setting(headers: &[(&str, &str)]) -> Scenario {
-    let set: String = headers.iter().map(|(name, value)| status_of("replace_header_map_value", &format!("#0 '{name}' '{value}'"))).collect();
-    Scenario::new(Probe::quiet().on("request_headers", &set).on("response_headers", "(!header #2 ':status')").on("log", LOG)).get()
+    let set: String = headers
+        .iter()
+        .map(|(name, value)| status_of("replace_header_map_value", &format!("#0 '{name}' '{value}'")))
+        .collect();
+    Scenario::new(
+        Probe::quiet()
+            .on("request_headers", &set)
+            .on("response_headers", "(!header #2 ':status')")
+            .on("log", LOG),
+    )
+    .get()
 }
 
 fn slow() -> Answer {

@@ -51,7 +51,11 @@ fn by_context(lines: &[String]) -> Vec<String> {
         let filter = line.chars().next().unwrap_or_default();
         let context = contexts.entry(filter).or_default();
         if let Some((_, rest)) = line.split_once('#') {
-            *context = rest.split(' ').next().and_then(|id| id.parse().ok()).unwrap_or(*context);
+            *context = rest
+                .split(' ')
+                .next()
+                .and_then(|id| id.parse().ok())
+                .unwrap_or(*context);
         }
         keyed.push((*context, line.clone()));
     }
@@ -84,7 +88,10 @@ pub(crate) fn shown(headers: &[(String, String)], also: &[&str]) -> String {
         .filter(|(name, _)| also.contains(&name.as_str()) || !COMMON.contains(&name.as_str()))
         .collect();
     kept.sort_by_key(|(name, _)| name.clone());
-    let words: Vec<String> = kept.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let words: Vec<String> = kept
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     words.join(" ")
 }
 

@@ -103,7 +103,9 @@ fn spell_out(code: &str) -> String {
     let mut parts = code.split('#');
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let digits = part.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(part.len());
+        let digits = part
+            .find(|c: char| !c.is_ascii_digit() && c != '-')
+            .unwrap_or(part.len());
         let (number, rest) = part.split_at(digits);
         out.push_str(&format!("(i32.const {number}){rest}"));
     }

@@ -70,7 +70,10 @@ async fn send_http1(server: SocketAddr, request: Request<Script>) -> Result<Resp
     let stream = connect(server).await?;
     let (mut sender, connection) = http1::handshake(stream).await.unwrap();
     tokio::spawn(connection);
-    sender.send_request(request).await.map_err(|_| "closed".to_owned())
+    sender
+        .send_request(request)
+        .await
+        .map_err(|_| "closed".to_owned())
 }
 
 async fn send_http2(server: SocketAddr, request: Request<Script>) -> Result<Response<Incoming>, String> {
@@ -90,7 +93,10 @@ pub(super) async fn body(server: SocketAddr, path: &str) -> String {
     let stream = connect(server).await.unwrap();
     let (mut sender, connection) = http1::handshake(stream).await.unwrap();
     tokio::spawn(connection);
-    let request = Request::get(path).header("host", AUTHORITY).body(String::new()).unwrap();
+    let request = Request::get(path)
+        .header("host", AUTHORITY)
+        .body(String::new())
+        .unwrap();
     let response = sender.send_request(request).await.unwrap();
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8_lossy(&bytes).into_owned()

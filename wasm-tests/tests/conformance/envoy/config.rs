@@ -22,7 +22,10 @@ const TYPES: &str = "type.googleapis.com/envoy.extensions";
 
 /// The port of a scenario's listener.
 pub(super) fn port(scenario: &str) -> u16 {
-    let place = crate::all().iter().position(|known| known.name == scenario).unwrap();
+    let place = crate::all()
+        .iter()
+        .position(|known| known.name == scenario)
+        .unwrap();
     FIRST_PORT + u16::try_from(place).unwrap()
 }
 
@@ -55,14 +58,26 @@ pub(super) fn listeners(ip: IpAddr, scenarios: &[Scenario], folder: &Path) -> Va
         .iter()
         .map(|scenario| {
             let filters = scenario.filters.iter().zip(FILTERS);
-            let filters = filters.map(|(probe, name)| wasm(scenario, probe, name, folder)).collect();
-            listener(SocketAddr::new(ip, port(scenario.name)), scenario.name, filters, routes(scenario))
+            let filters = filters
+                .map(|(probe, name)| wasm(scenario, probe, name, folder))
+                .collect();
+            listener(
+                SocketAddr::new(ip, port(scenario.name)),
+                scenario.name,
+                filters,
+                routes(scenario),
+            )
         })
         .collect();
     let idle = idle();
     let filter = wasm(&idle, &idle.filters[0], FILTERS[0], folder);
     let answer = json!([{"match": {"prefix": "/"}, "direct_response": {"status": 200}}]);
-    resources.push(listener(SocketAddr::new(ip, IDLE_PORT), IDLE, vec![filter], answer));
+    resources.push(listener(
+        SocketAddr::new(ip, IDLE_PORT),
+        IDLE,
+        vec![filter],
+        answer,
+    ));
     json!({"version_info": "1", "resources": resources})
 }
 
@@ -153,12 +168,19 @@ fn wasm(scenario: &Scenario, probe: &Probe, name: &str, folder: &Path) -> Value 
 
 fn cluster_config(scenario: &Scenario, cluster: &Cluster, addresses: &[SocketAddr]) -> Value {
     let name = scenario.cluster_name(cluster.name);
-    let protocol = if cluster.http1 { "http_protocol_options" } else { "http2_protocol_options" };
+    let protocol = if cluster.http1 {
+        "http_protocol_options"
+    } else {
+        "http2_protocol_options"
+    };
     let options = json!({
         "@type": format!("{TYPES}.upstreams.http.v3.HttpProtocolOptions"),
         "explicit_http_config": {protocol: {}},
     });
-    let endpoints: Vec<Value> = addresses.iter().map(|address| json!({"endpoint": {"address": socket(*address)}})).collect();
+    let endpoints: Vec<Value> = addresses
+        .iter()
+        .map(|address| json!({"endpoint": {"address": socket(*address)}}))
+        .collect();
     json!({
         "name": name,
         "type": "STATIC",

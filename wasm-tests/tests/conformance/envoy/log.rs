@@ -49,7 +49,9 @@ impl Log {
             for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
                 let line = String::from_utf8_lossy(&line).into_owned();
                 let _ = writeln!(copy, "{line}");
-                let Some((thread, text)) = line.split_once('|') else { continue };
+                let Some((thread, text)) = line.split_once('|') else {
+                    continue;
+                };
                 let main_thread = main_thread.get_or_insert_with(|| thread.to_owned());
                 if let Some(line) = parse(thread != main_thread, text) {
                     lines.send_modify(|lines| lines.push(line));
@@ -75,7 +77,10 @@ impl Log {
             times,
         );
         if tokio::time::timeout(super::DEADLINE, wait).await.is_err() || self.has_ended() {
-            panic!("never said: {text:?}; what was:\n{}", self.of(scenario).join("\n"));
+            panic!(
+                "never said: {text:?}; what was:\n{}",
+                self.of(scenario).join("\n")
+            );
         }
     }
 
@@ -91,7 +96,9 @@ impl Log {
     /// What was said on the worker.
     pub(super) fn of(&self, scenario: &str) -> Vec<String> {
         let lines = self.lines.borrow();
-        let of_scenario = lines.iter().filter(|line| line.worker && line.scenario == scenario);
+        let of_scenario = lines
+            .iter()
+            .filter(|line| line.worker && line.scenario == scenario);
         of_scenario.map(|line| line.text.clone()).collect()
     }
 

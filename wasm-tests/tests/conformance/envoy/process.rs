@@ -27,8 +27,14 @@ impl Process {
         for scenario in scenarios.iter().chain([&config::idle()]) {
             write_modules(&folder, scenario);
         }
-        write(&folder.join("listeners.json"), &config::listeners(ip, scenarios, &folder));
-        write(&folder.join("envoy.json"), &config::bootstrap(ip, scenarios, upstreams, &folder));
+        write(
+            &folder.join("listeners.json"),
+            &config::listeners(ip, scenarios, &folder),
+        );
+        write(
+            &folder.join("envoy.json"),
+            &config::bootstrap(ip, scenarios, upstreams, &folder),
+        );
         let mut guard = command(&folder).spawn().unwrap_or_else(|error| panic!("{error}"));
         let copy = File::create(folder.join("envoy.log")).unwrap();
         log.follow(guard.stderr.take().unwrap(), copy);
@@ -52,7 +58,8 @@ fn command(folder: &Path) -> Command {
     command
 }
 
-fn envoy() -> PathBuf {
+/// Panics when there is none: every test says so, not only the first.
+pub(super) fn envoy() -> PathBuf {
     let path = std::env::var_os("WEIR_ENVOY");
     path.unwrap_or_else(|| panic!("WEIR_ENVOY is not set: run ./scripts/setup and what it prints"))
         .into()

@@ -99,7 +99,11 @@ async fn serve_connection(stream: TcpStream, script: Behaviour) {
 async fn answer(script: Behaviour, request: Request<Incoming>) -> Result<Response<Script>, Reset> {
     let (host, answer) = script.next();
     let (parts, body) = request.into_parts();
-    let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+    let path = parts
+        .uri
+        .path_and_query()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let authority = parts.uri.authority().map(ToString::to_string).unwrap_or_default();
     let head = format!(
         "{}/{host}: {} {authority}{path} {}",
