@@ -40,9 +40,9 @@ fn a_missing_module_names_the_command_that_builds_it() {
 #[test]
 fn a_pointer_outside_memory_is_an_answer_not_a_crash() {
     let status = Status::InvalidMemoryAccess as u32;
-    let read = "(call $proxy_log (i32.const 2) (i32.const 131071) (i32.const 2))";
+    let read = "(call $proxy_log (i32.const 2) (i32.const 4194303) (i32.const 2))";
     let wrap = "(call $proxy_log (i32.const 2) (i32.const -1) (i32.const -1))";
-    let write = "(call $proxy_get_current_time_nanoseconds (i32.const 131070))";
+    let write = "(call $proxy_get_current_time_nanoseconds (i32.const 4194302))";
     for call in [read, wrap, write] {
         let (_process, plugin) = serving(&on_request(&format!(
             "(call $expect {call} (i32.const {status}))"

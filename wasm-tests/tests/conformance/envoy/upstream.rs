@@ -8,7 +8,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::Shared;
 use super::log::{Log, ScenarioLog};
@@ -16,12 +16,16 @@ use super::message::{Reset, Script, read, texts};
 use crate::scenario::{Answer, Cluster, Part, Scenario};
 use crate::trace;
 
+/// More connections than a scenario makes at once.
+const BACKLOG: u32 = 64;
+
 /// All hosts of all scenarios.
 #[derive(Default)]
 pub(super) struct Upstreams {
     /// By scenario and cluster.
     addresses: BTreeMap<(&'static str, &'static str), Vec<SocketAddr>>,
     seen: BTreeMap<&'static str, Shared<Vec<String>>>,
+    closed: Vec<TcpSocket>,
 }
 
 /// What one host needs to answer.
@@ -52,8 +56,15 @@ impl Upstreams {
         let served = Shared::default();
         let mut addresses = Vec::new();
         for host in 0..cluster.hosts {
-            let listener = TcpListener::bind((ip, 0)).await.unwrap();
-            addresses.push(listener.local_addr().unwrap());
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind(SocketAddr::new(ip, 0)).unwrap();
+            addresses.push(socket.local_addr().unwrap());
+            // A port that is bound without a listener refuses connections, and is nobody else's.
+            if cluster.refuses {
+                self.closed.push(socket);
+                continue;
+            }
+            let listener = socket.listen(BACKLOG).unwrap();
             let behaviour = Behaviour {
                 cluster: cluster.name,
                 host,
@@ -63,10 +74,7 @@ impl Upstreams {
                 shown: scenario.shown.clone(),
                 log: log.scenario(scenario.name),
             };
-            // A port whose listener is dropped refuses connections.
-            if !cluster.refuses {
-                tokio::spawn(serve(listener, behaviour));
-            }
+            tokio::spawn(serve(listener, behaviour));
         }
         self.addresses.insert((scenario.name, cluster.name), addresses);
     }
