@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 
 use crate::scenario::{Client, Scenario, Step};
 use crate::trace::Trace;
+pub(crate) use config::FILTERS;
 use log::Log;
 use process::Process;
 pub(crate) use process::folder;

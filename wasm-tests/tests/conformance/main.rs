@@ -25,6 +25,7 @@ macro_rules! scenarios {
 mod bodies;
 mod callbacks;
 mod calls;
+mod differences;
 mod envoy;
 mod failures;
 mod host;
@@ -40,6 +41,7 @@ mod sharing;
 mod trace;
 
 use scenario::Scenario;
+use trace::Trace;
 
 /// Every scenario: Envoy has a listener for each.
 pub(crate) fn all() -> Vec<Scenario> {
@@ -61,11 +63,19 @@ pub(crate) fn all() -> Vec<Scenario> {
     .collect()
 }
 
-/// Takes the trace of Envoy, and leaves it in a file of its own.
+/// Panics when the traces differ, and when they don't though the difference is listed.
 fn conforms(name: &str) {
     let scenarios = all();
     let scenario = scenarios.iter().find(|known| known.name == name).unwrap();
-    host::load(scenario);
-    let trace = trace::settled(envoy::run(scenario), scenario);
-    std::fs::write(envoy::folder().join(format!("{name}.envoy")), trace.to_string()).unwrap();
+    let real = note(scenario, "envoy", envoy::run(scenario));
+    let ours = note(scenario, "host", host::run(scenario));
+    differences::check(name, &real, &ours);
+}
+
+/// What chance does not decide of a trace; it is left in a file for a look.
+fn note(scenario: &Scenario, host: &str, trace: Trace) -> Trace {
+    let trace = trace::settled(trace, scenario);
+    let path = envoy::folder().join(format!("{}.{host}", scenario.name));
+    std::fs::write(path, trace.to_string()).unwrap();
+    trace
 }

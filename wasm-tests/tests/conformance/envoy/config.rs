@@ -16,7 +16,7 @@ const FIRST_PORT: u16 = 10_000;
 /// The name of what stands behind it.
 pub(super) const IDLE: &str = "idle";
 /// The names of a chain's filters.
-pub(super) const FILTERS: [&str; 3] = ["a", "b", "c"];
+pub(crate) const FILTERS: [&str; 3] = ["a", "b", "c"];
 
 const TYPES: &str = "type.googleapis.com/envoy.extensions";
 
