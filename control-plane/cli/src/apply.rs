@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 use weir_core::refusal::{Applied, DocumentProblem};
+use weir_documents::{LoadErrors, LoadedDocument};
 
 use crate::client::{ApiError, Client};
 use crate::console::Console;
 use crate::failure::{EXIT_CODES, Failure};
-use crate::load::{self, LoadErrors, LoadedDocument};
 use crate::table;
 
 /// What `weir apply` is told.
@@ -42,7 +42,8 @@ const LONG: usize = 100;
 impl FileOptions {
     /// Reads every document.
     pub(crate) fn load(&self, console: &mut Console<'_>) -> Result<Vec<LoadedDocument>, Failure> {
-        let loaded = load::load(&self.files).map_err(|errors| report_unreadable(&errors, console))?;
+        let loaded =
+            weir_documents::load(&self.files).map_err(|errors| report_unreadable(&errors, console))?;
         if loaded.len() > LONG {
             console.note(format!("read {}", table::count(loaded.len(), "document")));
         }
@@ -68,7 +69,7 @@ pub(crate) async fn send(
     dry_run: bool,
     console: &mut Console<'_>,
 ) -> Result<Applied, Failure> {
-    match client.apply(&load::values(loaded), dry_run).await {
+    match client.apply(&weir_documents::values(loaded), dry_run).await {
         Ok(applied) => Ok(applied),
         Err(ApiError::Problem(problem)) if !problem.errors.is_empty() => {
             Err(report_problems(&problem.errors, loaded, console))
@@ -83,7 +84,7 @@ pub(crate) fn report_problems(
     loaded: &[LoadedDocument],
     console: &mut Console<'_>,
 ) -> Failure {
-    let located = load::locate(problems, loaded);
+    let located = weir_documents::locate(problems, loaded);
     for problem in &located {
         console.note(problem);
     }

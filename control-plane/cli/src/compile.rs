@@ -3,9 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use weir_core::event::Event;
 use weir_core::node::GatewayRef;
-use weir_core::plan::Plan;
 use weir_core::slot;
 use weir_core::state::State;
 
@@ -58,62 +56,13 @@ fn parse_filter(text: &str) -> Result<String, String> {
 pub(crate) fn run(options: &CompileOptions, console: &mut Console<'_>) -> Result<(), Failure> {
     let loaded = options.files.load(console)?;
     let plan = validate::check(&loaded, console)?;
-    let state = state(plan)?;
-    let gateway = match &options.gateway {
-        Some(gateway) => existing(&state, gateway)?,
-        None => only(&state)?,
-    };
+    let state = weir_documents::follow(State::default(), plan)
+        .map_err(|error| Failure::Refused(error.to_string()))?;
+    let gateway = weir_documents::choose_gateway(&state, options.gateway.as_ref())?;
     let text = compile(&state, &gateway, &options.filter, options.generation)?;
     match &options.out {
         Some(file) => replace(file, &text),
         None => console.write(&text),
-    }
-}
-
-/// The state that a control plane with these documents alone would have.
-fn state(plan: Plan) -> Result<State, Failure> {
-    let mut state = State::default();
-    for (revision, change) in (1..).zip(plan.changes) {
-        let event = Event {
-            revision,
-            at_ms: 0,
-            change,
-        };
-        state
-            .apply(&event)
-            .map_err(|error| Failure::Refused(error.to_string()))?;
-    }
-    Ok(state)
-}
-
-fn existing(state: &State, gateway: &GatewayRef) -> Result<GatewayRef, Failure> {
-    match state.gateways().find(|known| known == gateway) {
-        Some(gateway) => Ok(gateway),
-        None => Err(Failure::NotFound(format!(
-            "Gateway {gateway} is not in the documents: {}",
-            known(state)
-        ))),
-    }
-}
-
-fn only(state: &State) -> Result<GatewayRef, Failure> {
-    let mut gateways = state.gateways();
-    match (gateways.next(), gateways.next()) {
-        (Some(gateway), None) => Ok(gateway),
-        (None, _) => Err(Failure::Refused("the documents hold no Gateway".to_owned())),
-        (Some(_), Some(_)) => Err(Failure::Usage(format!(
-            "the documents hold several Gateways, choose one with --gateway: {}",
-            known(state)
-        ))),
-    }
-}
-
-fn known(state: &State) -> String {
-    let names: Vec<String> = state.gateways().map(|gateway| gateway.to_string()).collect();
-    if names.is_empty() {
-        "there is none".to_owned()
-    } else {
-        names.join(", ")
     }
 }
 

@@ -24,12 +24,33 @@ pub struct Console<'a> {
     format: Format,
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
+    live: bool,
 }
 
 impl<'a> Console<'a> {
     /// Answers to `out` in `format`, messages to `err`.
     pub fn new(format: Format, out: &'a mut dyn Write, err: &'a mut dyn Write) -> Self {
-        Self { format, out, err }
+        Self {
+            format,
+            out,
+            err,
+            live: false,
+        }
+    }
+
+    /// Whether messages go to a terminal, where progress can be shown.
+    #[must_use]
+    pub fn with_progress(mut self, live: bool) -> Self {
+        self.live = live;
+        self
+    }
+
+    /// Shows `text` in the place of what this showed last, on a terminal only. An empty text clears it.
+    pub fn progress(&mut self, text: &str) {
+        if self.live {
+            // ECMA-48 EL: erases the line.
+            let _ = write!(self.err, "\r\x1b[2K{text}").and_then(|()| self.err.flush());
+        }
     }
 
     /// Writes an answer: `value` for programs, `table` for people.

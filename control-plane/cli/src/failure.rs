@@ -3,6 +3,8 @@
 use std::io;
 use std::process::ExitCode;
 
+use weir_documents::GatewayError;
+
 /// The exit codes, as every `--help` ends with them.
 pub const EXIT_CODES: &str = "\
 Exit codes:
@@ -55,6 +57,16 @@ impl Failure {
     /// A local file or folder that can't be used.
     pub(crate) fn file(action: &str, path: &std::path::Path, error: &io::Error) -> Self {
         Self::Refused(format!("cannot {action} {}: {error}", path.display()))
+    }
+}
+
+impl From<GatewayError> for Failure {
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::Unknown { .. } => Self::NotFound(error.to_string()),
+            GatewayError::None => Self::Refused(error.to_string()),
+            GatewayError::Several(_) => Self::Usage(format!("{error} (--gateway)")),
+        }
     }
 }
 

@@ -5,9 +5,9 @@
 //! shard "b"`), has the exit codes of [`failure::EXIT_CODES`], and answers programs in JSON.
 //!
 //! **How.** [`options::Cli`] is the whole command line as types; [`run`] does everything but `serve`, which needs the
-//! control plane's parts and so belongs to the server. [`load`] reads documents and finds the places of their
-//! problems; the control plane's own start reads files by it too. Offline checks and compilation are `weir-core`'s,
-//! ring questions `weir-shard-map`'s: the same code that decides in the control plane and in the filters.
+//! control plane's parts and so belongs to the server. Documents are read by `weir-documents`, offline
+//! checks and compilation are `weir-core`'s, ring questions `weir-shard-map`'s: the same code that decides in the
+//! control plane and in the filters.
 //!
 //! **When not to use it.** A program that talks to a control plane speaks REST itself.
 //!
@@ -29,7 +29,6 @@ mod completion;
 pub mod console;
 mod documents;
 pub mod failure;
-pub mod load;
 mod modules;
 pub mod options;
 mod proxy;
@@ -37,20 +36,24 @@ mod ring;
 mod schema;
 mod status;
 mod table;
+mod test;
 mod validate;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use client::Client;
 use console::Console;
 use failure::Failure;
+pub use modules::modules_folder;
 use options::{Command, GlobalOptions};
 
 /// Runs any command but `serve`, on this process's stdout and stderr, in a runtime of its own (so: not from within
 /// one). The exit code is one of [`failure::EXIT_CODES`].
 pub fn run(global: &GlobalOptions, command: &Command) -> ExitCode {
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
-    let mut console = Console::new(global.output, &mut out, &mut err);
+    let live = err.is_terminal();
+    let mut console = Console::new(global.output, &mut out, &mut err).with_progress(live);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(run_in(global, command, &mut console)),
@@ -77,6 +80,7 @@ pub async fn run_in(
         Command::Apply(options) => apply::run(options, &client, console).await,
         Command::Validate(options) => validate::run(options, &client, console).await,
         Command::Compile(options) => compile::run(options, console),
+        Command::Test(options) => test::run(options, console),
         Command::Get(options) => documents::get(options, &client, console).await,
         Command::Delete(options) => documents::delete(options, &client, console).await,
         Command::Status(options) => status::run(options, global.timeout(), &client, console).await,

@@ -3,7 +3,7 @@
 pub(crate) mod folder;
 pub(crate) mod pull;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -38,6 +38,28 @@ pub struct FolderOptions {
     /// The folder with modules.json and the <sha256>.wasm files
     #[arg(long, env = "WEIR_MODULES_DIR", value_name = "DIR")]
     dir: PathBuf,
+}
+
+/// The folder of modules beside this program, when none is named.
+const BESIDE_PROGRAM: &str = "modules";
+
+/// The folder that is named, else the one beside this program.
+///
+/// # Errors
+/// [`Failure::Usage`] when there is neither.
+pub fn modules_folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(named) = named {
+        return Ok(named.to_owned());
+    }
+    let program = std::env::current_exe().map_err(|error| Failure::Refused(error.to_string()))?;
+    let beside = program.with_file_name(BESIDE_PROGRAM);
+    if beside.is_dir() {
+        return Ok(beside);
+    }
+    Err(Failure::Usage(format!(
+        "no folder of modules: name one with --modules-dir (there is none at {})",
+        beside.display()
+    )))
 }
 
 pub(crate) async fn run(

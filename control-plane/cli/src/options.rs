@@ -17,6 +17,7 @@ use crate::proxy::ProxyCommand;
 use crate::ring::RingCommand;
 use crate::schema::SchemaOptions;
 use crate::status::StatusOptions;
+use crate::test::TestOptions;
 use crate::validate::ValidateOptions;
 
 /// Tune Envoy's sharding, live and safely: check documents, apply them, see what every proxy made of them.
@@ -82,6 +83,11 @@ pub enum Command {
     /// It is what the control plane would push for these documents: the `configuration` of Envoy's Wasm filter, or
     /// the `pluginConfig` of a WasmPlugin.
     Compile(CompileOptions),
+    /// Test policies: requests and expectations, run on the filters' own modules
+    ///
+    /// Each test has a proxy of its own: the filters' modules in a proxy-wasm host, the Gateway's routes, scripted
+    /// upstreams, and a clock that moves only when a step moves it. A filter that traps fails its test.
+    Test(TestOptions),
     /// Show documents
     ///
     /// With -o yaml what is shown can be applied again.

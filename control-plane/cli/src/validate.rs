@@ -5,12 +5,12 @@ use serde_json::json;
 use weir_core::plan::Plan;
 use weir_core::refusal::Refusal;
 use weir_core::state::State;
+use weir_documents::LoadedDocument;
 
 use crate::apply::{self, FileOptions};
 use crate::client::Client;
 use crate::console::Console;
 use crate::failure::{EXIT_CODES, Failure};
-use crate::load::{self, LoadedDocument};
 use crate::table;
 
 /// What `weir validate` is told.
@@ -48,20 +48,9 @@ pub(crate) async fn run(
 
 /// What the control plane would do if these documents were all there is.
 pub(crate) fn check(loaded: &[LoadedDocument], console: &mut Console<'_>) -> Result<Plan, Failure> {
-    let values = load::values(loaded).into_iter().map(without_revision).collect();
-    match State::default().plan(values) {
+    match weir_documents::plan(&State::default(), loaded) {
         Ok(plan) => Ok(plan),
         Err(Refusal::Invalid(problems)) => Err(apply::report_problems(&problems, loaded, console)),
         Err(refusal) => Err(Failure::Refused(refusal.to_string())),
     }
-}
-
-/// A document's revision is a claim on a store, and there is none here.
-fn without_revision(mut document: serde_json::Value) -> serde_json::Value {
-    if let Some(serde_json::Value::Object(metadata)) = document.get_mut("metadata")
-        && metadata.get("revision").is_some_and(serde_json::Value::is_u64)
-    {
-        metadata.remove("revision");
-    }
-    document
 }

@@ -5,7 +5,7 @@ use weir_policy::name::Name;
 
 /// What a shard's cluster is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ClusterRole {
+pub enum ClusterRole {
     /// Replicas first, the primary when none is healthy.
     Read,
     /// The primary only.

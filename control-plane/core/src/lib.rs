@@ -4,8 +4,10 @@
 //! Pure: no clock (instants are arguments, Unix ms), no I/O, no tokio, tonic or kube. The same events give the same
 //! [`state::State`], and the same state gives the same [`snapshot::Snapshot`], byte for byte, on every replica.
 
+pub mod cluster;
 mod cluster_name;
 pub mod event;
+pub mod metric;
 pub mod module;
 pub mod node;
 pub mod plan;

@@ -1,7 +1,7 @@
 //! `weir serve`: store, REST and xDS in one process.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -17,12 +17,9 @@ use crate::control::{Controller, now_ms};
 use crate::http;
 use crate::world::World;
 
-/// The folder of modules beside the binary's own, where none is named.
-const MODULES_BESIDE_BINARY: &str = "modules";
-
 /// Runs until SIGTERM or SIGINT.
 pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<()> {
-    let modules_dir = modules_dir(options.modules_dir.as_deref())?;
+    let modules_dir = weir_cli::modules_folder(options.modules_dir.as_deref())?;
     let modules = catalog::read(&modules_dir)?;
     let rest = bind("REST", "--listen", options.listen).await?;
     let xds = bind("xDS", "--xds-listen", options.xds_listen).await?;
@@ -95,25 +92,11 @@ async fn bind(what: &str, flag: &str, address: SocketAddr) -> anyhow::Result<Tcp
     })
 }
 
-fn modules_dir(named: Option<&Path>) -> anyhow::Result<PathBuf> {
-    if let Some(named) = named {
-        return Ok(named.to_owned());
-    }
-    let beside = std::env::current_exe()?.with_file_name(MODULES_BESIDE_BINARY);
-    if beside.is_dir() {
-        return Ok(beside);
-    }
-    bail!(
-        "no folder of modules: name one with --modules-dir (there is none at {})",
-        beside.display()
-    )
-}
-
 async fn apply_files(control: &impl Control, files: &[PathBuf]) -> anyhow::Result<()> {
     if files.is_empty() {
         return Ok(());
     }
-    let loaded = weir_cli::load::load(files)?;
+    let loaded = weir_documents::load(files)?;
     let documents = loaded.iter().map(|document| document.value.clone()).collect();
     match control.apply(documents, false).await {
         Ok(applied) => {
@@ -125,7 +108,7 @@ async fn apply_files(control: &impl Control, files: &[PathBuf]) -> anyhow::Resul
             Ok(())
         }
         Err(weir_core::refusal::Refusal::Invalid(problems)) => {
-            bail!("{}", weir_cli::load::describe(&problems, &loaded))
+            bail!("{}", weir_documents::describe(&problems, &loaded))
         }
         Err(refusal) => Err(refusal.into()),
     }

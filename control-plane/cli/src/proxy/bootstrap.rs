@@ -5,12 +5,11 @@ use std::path::PathBuf;
 
 use http::uri::Authority;
 use serde_json::{Value, json};
+use weir_core::metric::LABELS;
 use weir_core::node::GatewayRef;
 
 /// The static cluster of the control plane.
 const XDS_CLUSTER: &str = "weir-xds";
-/// The labels that filters write into their metrics' names, `.label.value`.
-const LABELS: [&str; 4] = ["filter", "outcome", "map", "shard"];
 
 /// What tells one proxy's bootstrap from another's.
 #[derive(Clone, Debug)]

@@ -307,8 +307,8 @@ ShardMap  shop       orders    3         2 shards
     let run = weir(&["get", "all", "-A", "-o", "yaml", "--server", &server.url]).await;
     let folder = TempDir::new().unwrap();
     let file = write(&folder, "all.yaml", &run.out);
-    let loaded = weir_cli::load::load(&[Path::new(&file).to_owned()]).unwrap();
-    assert_eq!(Value::from(weir_cli::load::values(&loaded)), documents()["items"]);
+    let loaded = weir_documents::load(&[Path::new(&file).to_owned()]).unwrap();
+    assert_eq!(Value::from(weir_documents::values(&loaded)), documents()["items"]);
     weir(&["get", "shardmaps", "-A", "--server", &server.url]).await;
     assert_eq!(
         server.requests.lock().unwrap().last().unwrap().0,
@@ -363,7 +363,7 @@ async fn ring_answers_as_the_filter_does() {
 async fn ring_asks_the_control_plane_for_its_map() {
     let folder = TempDir::new().unwrap();
     let file = write(&folder, "orders.yaml", ORDERS);
-    let document = weir_cli::load::load(&[file.clone().into()])
+    let document = weir_documents::load(&[file.clone().into()])
         .unwrap()
         .remove(0)
         .value;

@@ -8,8 +8,6 @@
 
 mod commands;
 mod harness;
-mod loading;
 mod modules;
-mod places;
 mod proxy;
 mod status;

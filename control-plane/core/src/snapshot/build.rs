@@ -2,17 +2,12 @@
 
 use std::sync::Arc;
 
-use weir_policy::document::shard_map::ShardMapSpec;
-use weir_policy::document::{Document, Identity, Kind, Spec};
-use weir_policy::name::Name;
-
-use super::{ResourceType, Snapshot, View, cluster, endpoint, listener, route, wasm};
-use crate::cluster_name::{ClusterRole, backend_cluster, shard_cluster};
+use super::{ResourceType, Snapshot, View, cluster as resource, endpoint, listener, route, wasm};
+use crate::cluster::{self, ClusterUse};
 use crate::module::ModuleCatalog;
 use crate::node::{GatewayRef, NodeKind};
-use crate::reference::{backend, gateway_spec};
 use crate::state::State;
-use crate::{raw, slot};
+use crate::{raw, reference, slot};
 
 /// What nodes of `kind` get in this state. What hasn't changed is shared with the view that they had before.
 pub fn view(state: &State, modules: &ModuleCatalog, kind: &NodeKind, before: Option<&View>) -> View {
@@ -22,7 +17,7 @@ pub fn view(state: &State, modules: &ModuleCatalog, kind: &NodeKind, before: Opt
     };
     match &kind.gateway {
         Some(gateway) if state.is_gone(gateway) => View::Gone,
-        Some(gateway) if gateway_spec(state, gateway).is_some() => {
+        Some(gateway) if reference::gateway_spec(state, gateway).is_some() => {
             View::Assigned(share(of_gateway(state, modules, gateway, &kind.modules_dir)))
         }
         _ => View::Unassigned(share(for_everyone(state))),
@@ -37,7 +32,7 @@ fn for_everyone(state: &State) -> Snapshot {
 
 fn of_gateway(state: &State, modules: &ModuleCatalog, gateway: &GatewayRef, modules_dir: &str) -> Snapshot {
     let mut snapshot = Snapshot::default();
-    add_shards(state, gateway, &mut snapshot);
+    add_clusters(state, gateway, &mut snapshot);
     add_routes(state, gateway, &mut snapshot);
     for slot in slot::compile(state, gateway) {
         if let Some(module) = modules.modules.get(slot.filter) {
@@ -51,47 +46,25 @@ fn of_gateway(state: &State, modules: &ModuleCatalog, gateway: &GatewayRef, modu
     snapshot
 }
 
-/// The clusters of every ShardMap that is attached to the Gateway.
-fn add_shards(state: &State, gateway: &GatewayRef, snapshot: &mut Snapshot) {
-    for (identity, stored) in state.of_kind(&gateway.namespace, Kind::ShardMap) {
-        if let Spec::ShardMap(map) = &stored.document.spec
-            && is_attached(&stored.document, gateway)
-        {
-            add_map(state, identity, map, snapshot);
-        }
-    }
-}
-
-fn is_attached(document: &Document, gateway: &GatewayRef) -> bool {
-    let targets = document.target_refs();
-    targets.is_empty() || targets.iter().any(|target| target.name == gateway.name)
-}
-
-fn add_map(state: &State, identity: &Identity, map: &ShardMapSpec, snapshot: &mut Snapshot) {
-    for shard in &map.shards {
-        let Some(spec) = backend(state, &identity.namespace, &shard.backend) else {
+fn add_clusters(state: &State, gateway: &GatewayRef, snapshot: &mut Snapshot) {
+    for ClusterUse { name, backend, shard } in cluster::of_gateway(state, gateway) {
+        let Some(spec) = reference::backend(state, &gateway.namespace, &backend) else {
             continue;
         };
-        for role in [ClusterRole::Read, ClusterRole::Write] {
-            let name = shard_cluster(identity, &shard.name, role);
-            snapshot.insert(ResourceType::Endpoint, endpoint::of_shard(&name, spec, role));
-            snapshot.insert(ResourceType::Cluster, cluster::cluster(&name, spec));
-        }
+        let endpoints = match shard {
+            Some((_, role)) => endpoint::of_shard(&name, spec, role),
+            None => endpoint::of_backend(&name, spec),
+        };
+        snapshot.insert(ResourceType::Endpoint, endpoints);
+        snapshot.insert(ResourceType::Cluster, resource::cluster(&name, spec));
     }
 }
 
-/// Listeners, route tables, and the clusters that routes name themselves.
+/// Listeners and route tables.
 fn add_routes(state: &State, gateway: &GatewayRef, snapshot: &mut Snapshot) {
-    let Some(gateway_spec) = gateway_spec(state, gateway) else {
+    let Some(gateway_spec) = reference::gateway_spec(state, gateway) else {
         return;
     };
-    for name in gateway_spec
-        .routes
-        .iter()
-        .filter_map(|route| route.backend.as_ref())
-    {
-        add_backend(state, &gateway.namespace, name, snapshot);
-    }
     for port in &gateway_spec.listeners {
         snapshot.insert(ResourceType::Listener, listener::listener(gateway, port));
         snapshot.insert(
@@ -99,13 +72,4 @@ fn add_routes(state: &State, gateway: &GatewayRef, snapshot: &mut Snapshot) {
             route::table(gateway, port.port, &gateway_spec.routes),
         );
     }
-}
-
-fn add_backend(state: &State, namespace: &Name, name: &Name, snapshot: &mut Snapshot) {
-    let Some(spec) = backend(state, namespace, name) else {
-        return;
-    };
-    let cluster_name = backend_cluster(namespace, name);
-    snapshot.insert(ResourceType::Endpoint, endpoint::of_backend(&cluster_name, spec));
-    snapshot.insert(ResourceType::Cluster, cluster::cluster(&cluster_name, spec));
 }

@@ -28,7 +28,7 @@ use crate::slot::{filters, slot_name};
 
 /// What filters and proxies trust one another with; nobody else may set it. Backends that make variables of header names
 /// read the second like the first.
-const INTERNAL_HEADER_PREFIXES: [&str; 2] = ["x-weir-", "x_weir_"];
+pub const INTERNAL_HEADER_PREFIXES: [&str; 2] = ["x-weir-", "x_weir_"];
 
 /// The name of a port's listener, and of its route table.
 pub(super) fn listener_name(gateway: &GatewayRef, port: u16) -> String {

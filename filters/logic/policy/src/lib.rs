@@ -25,3 +25,4 @@ pub mod matching;
 pub mod name;
 pub mod problem;
 pub mod quantity;
+pub mod typed;

@@ -1,12 +1,11 @@
 //! From a JSON value to a typed document, with every problem found on the way.
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_path_to_error::{Path, Segment};
 
 use super::{API_VERSION, Document, Kind, Metadata, Spec};
 use crate::problem::{Problem, escape};
+use crate::typed::typed;
 
 /// A document of which only the outer shape is known.
 #[derive(Deserialize, Serialize)]
@@ -19,9 +18,6 @@ struct Envelope {
     #[serde(default)]
     status: Option<Value>,
 }
-
-/// The most structural problems reported for one document.
-const MAX_STRUCTURAL: usize = 32;
 
 /// The deepest nesting of a document. JSON readers stop at 127 levels, and a document is stored inside an event.
 const MAX_DEPTH: usize = 64;
@@ -62,32 +58,6 @@ pub(super) fn document(value: Value) -> Result<Document, Vec<Problem>> {
     Ok(Document { metadata, spec })
 }
 
-/// Reads `value` as a `T`. serde stops at the first error, so the offending node is taken out and the rest read
-/// again, until nothing new is found.
-fn typed<T: DeserializeOwned>(mut value: Value, base: &str) -> Result<T, Vec<Problem>> {
-    let mut problems: Vec<Problem> = Vec::new();
-    loop {
-        let error = match serde_path_to_error::deserialize::<_, T>(&value) {
-            Ok(typed) if problems.is_empty() => return Ok(typed),
-            Ok(_) => return Err(problems),
-            Err(error) => error,
-        };
-        let pointer = pointer_to(error.path());
-        let problem = Problem::new(
-            reason(&error.inner().to_string()),
-            format!("{base}{pointer}"),
-            error.inner().to_string(),
-        );
-        let known = is_consequence(&problem, &problems);
-        if !known {
-            problems.push(problem);
-        }
-        if known || problems.len() == MAX_STRUCTURAL || !take_out(&mut value, &pointer) {
-            return Err(problems);
-        }
-    }
-}
-
 /// The pointer to the first value that stands deeper than `levels`.
 fn too_deep(value: &Value, levels: usize) -> Option<String> {
     let children: Vec<(String, &Value)> = match value {
@@ -105,52 +75,4 @@ fn too_deep(value: &Value, levels: usize) -> Option<String> {
     children
         .into_iter()
         .find_map(|(token, child)| Some(format!("/{token}{}", too_deep(child, deeper)?)))
-}
-
-/// A field that was taken out is missing afterwards; that is no second problem.
-fn is_consequence(problem: &Problem, earlier: &[Problem]) -> bool {
-    problem.reason == "missing_field"
-        && earlier.iter().any(|known| {
-            let parent = known.pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
-            parent == problem.pointer
-        })
-}
-
-fn pointer_to(path: &Path) -> String {
-    path.iter()
-        .filter_map(|segment| match segment {
-            Segment::Seq { index } => Some(format!("/{index}")),
-            Segment::Map { key } => Some(format!("/{}", escape(key))),
-            Segment::Enum { variant } => Some(format!("/{}", escape(variant))),
-            Segment::Unknown => None,
-        })
-        .collect()
-}
-
-fn take_out(value: &mut Value, pointer: &str) -> bool {
-    let Some((parent, token)) = pointer.rsplit_once('/') else {
-        return false;
-    };
-    let token = token.replace("~1", "/").replace("~0", "~");
-    match value.pointer_mut(parent) {
-        Some(Value::Object(fields)) => fields.remove(&token).is_some(),
-        _ => false,
-    }
-}
-
-/// serde's messages are its only stable interface to the kind of an error.
-fn reason(message: &str) -> &'static str {
-    const REASONS: [(&str, &str); 7] = [
-        ("unknown field", "unknown_field"),
-        ("missing field", "missing_field"),
-        ("duplicate field", "duplicate_field"),
-        ("unknown variant", "unknown_value"),
-        ("invalid name", "invalid_name"),
-        ("invalid quantity", "invalid_quantity"),
-        ("invalid type", "wrong_type"),
-    ];
-    REASONS
-        .iter()
-        .find(|(prefix, _)| message.starts_with(prefix))
-        .map_or("invalid_value", |(_, reason)| reason)
 }

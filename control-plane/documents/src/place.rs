@@ -9,16 +9,19 @@ use weir_policy::problem::escape;
 
 /// Line and column, both from 1, the column in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) line: usize,
-    pub(super) column: usize,
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
 }
 
 /// The places of one document's values, by JSON pointer.
-pub(super) type Places = BTreeMap<String, Place>;
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places(BTreeMap<String, Place>);
 
 /// The places of every document's values, in the order of the documents; empty documents don't count.
-pub(super) fn places(text: &str) -> Vec<Places> {
+pub(crate) fn places(text: &str) -> Vec<Places> {
     let mut documents = Vec::new();
     let mut walk = Walk::default();
     // The text was read before, so that an error can't come; if one did, what was found so far still serves.
@@ -32,15 +35,17 @@ pub(super) fn places(text: &str) -> Vec<Places> {
     documents
 }
 
-/// The place of the value at `pointer`, or of the innermost value around it that stands in the file: a field that
-/// is missing, has its default, or comes in through an alias has no place of its own.
-pub(super) fn nearest(places: &Places, pointer: &str) -> Option<Place> {
-    let mut pointer = pointer;
-    loop {
-        if let Some(place) = places.get(pointer) {
-            return Some(*place);
+impl Places {
+    /// The place of the value at `pointer`, or of the innermost value around it that stands in the file: a field that
+    /// is missing, has its default, or comes in through an alias has no place of its own.
+    pub fn nearest(&self, pointer: &str) -> Option<Place> {
+        let mut pointer = pointer;
+        loop {
+            if let Some(place) = self.0.get(pointer) {
+                return Some(*place);
+            }
+            pointer = pointer.rsplit_once('/')?.0;
         }
-        pointer = pointer.rsplit_once('/')?.0;
     }
 }
 
@@ -114,7 +119,7 @@ impl Walk {
             line: span.start.line(),
             column: span.start.col() + 1,
         };
-        self.found.insert(pointer.clone(), place);
+        self.found.0.insert(pointer.clone(), place);
         pointer
     }
 }

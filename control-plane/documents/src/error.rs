@@ -24,7 +24,7 @@ pub struct LoadError {
 pub struct LoadErrors(pub Vec<LoadError>);
 
 impl LoadError {
-    pub(super) fn whole(path: &Path, detail: impl Into<String>) -> Self {
+    pub(crate) fn whole(path: &Path, detail: impl Into<String>) -> Self {
         Self {
             file: path.display().to_string(),
             line: None,
@@ -33,11 +33,11 @@ impl LoadError {
         }
     }
 
-    pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+    pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
         Self::whole(path, format!("cannot read: {error}"))
     }
 
-    pub(super) fn malformed(file: &str, error: &serde_saphyr::Error) -> Self {
+    pub(crate) fn malformed(file: &str, error: &serde_saphyr::Error) -> Self {
         let location = error.location();
         Self {
             file: file.to_owned(),

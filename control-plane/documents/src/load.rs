@@ -1,9 +1,5 @@
 //! Documents from files: YAML and JSON, several in a file, several files, folders.
 
-mod error;
-mod place;
-mod report;
-
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -12,8 +8,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use serde_saphyr::options::{DuplicateKeyPolicy, Options};
 
-pub use error::{LoadError, LoadErrors};
-pub use report::{LocatedProblem, describe, locate};
+use crate::error::{LoadError, LoadErrors};
+use crate::place::{Places, places};
 
 /// The name on the command line that stands for standard input.
 const STDIN: &str = "-";
@@ -33,6 +29,8 @@ pub struct Source {
     pub file: Arc<SourceFile>,
     /// The document's position among the file's documents, from 0; empty ones don't count.
     pub index: usize,
+    /// JSON pointer to the document within that one: empty, unless it stands inside of another.
+    pub pointer: String,
 }
 
 /// One document as it stands in a file, not checked yet.
@@ -42,6 +40,29 @@ pub struct LoadedDocument {
     pub value: Value,
     /// Where it came from.
     pub source: Source,
+}
+
+impl LoadedDocument {
+    /// The document that stands inside of this one at `pointer`; none when nothing does.
+    pub fn inner(&self, pointer: &str) -> Option<Self> {
+        Some(Self {
+            value: self.value.pointer(pointer)?.clone(),
+            source: Source {
+                pointer: format!("{}{pointer}", self.source.pointer),
+                ..self.source.clone()
+            },
+        })
+    }
+
+    /// The places of the values of the file's document, by the pointers within that one.
+    pub fn places(&self) -> Places {
+        let mut all = places(&self.source.file.text);
+        if self.source.index < all.len() {
+            all.swap_remove(self.source.index)
+        } else {
+            Places::default()
+        }
+    }
 }
 
 /// Reads every document of `paths`: files, folders (their `*.yaml`, `*.yml` and `*.json`, by name) or `-` for
@@ -139,6 +160,7 @@ fn parse(file: Arc<SourceFile>) -> Result<Vec<LoadedDocument>, LoadError> {
         source: Source {
             file: Arc::clone(&file),
             index,
+            pointer: String::new(),
         },
     };
     Ok(values.into_iter().enumerate().map(located).collect())

@@ -5,8 +5,8 @@ use std::fs;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use weir_cli::load::{self, LoadedDocument};
 use weir_core::refusal::DocumentProblem;
+use weir_documents::{self as load, LoadedDocument};
 use weir_policy::problem::{Problem, escape};
 
 /// Writes YAML and notes where each value starts: knows nothing of parsers.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use weir_cli::load::{LoadErrors, load, values};
+use weir_documents::{LoadErrors, load, values};
 
 fn error_of(text: &str) -> String {
     let folder = tempfile::tempdir().unwrap();

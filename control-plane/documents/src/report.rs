@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use weir_core::refusal::DocumentProblem;
 
-use super::place::{self, Places};
-use super::{LoadedDocument, SourceFile};
+use crate::load::{LoadedDocument, SourceFile};
+use crate::place::{self, Places};
 
 /// A problem and where it stands. Written `file:line:column: /pointer: detail`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -66,7 +66,8 @@ impl Files {
                 .walked
                 .entry(Arc::as_ptr(&source.file))
                 .or_insert_with(|| place::places(&source.file.text));
-            place::nearest(walked.get(source.index)?, &problem.problem.pointer)
+            let pointer = format!("{}{}", source.pointer, problem.problem.pointer);
+            walked.get(source.index)?.nearest(&pointer)
         });
         LocatedProblem {
             file: source.map(|source| source.file.name.clone()),

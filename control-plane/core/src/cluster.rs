@@ -1,0 +1,62 @@
+//! Clusters: which ones a Gateway's proxies have, and whose endpoints they are.
+
+use weir_policy::document::shard_map::{ShardMapSpec, ShardSpec};
+use weir_policy::document::{Document, Identity, Kind, Spec};
+use weir_policy::name::Name;
+
+pub use crate::cluster_name::ClusterRole;
+use crate::cluster_name::{backend_cluster, shard_cluster};
+use crate::node::GatewayRef;
+use crate::reference::gateway_spec;
+use crate::state::State;
+
+/// One cluster of a Gateway's proxies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterUse {
+    /// As Envoy knows it.
+    pub name: String,
+    /// The Backend whose endpoints it has, in the Gateway's namespace.
+    pub backend: Name,
+    /// The shard that it belongs to, and for what; none: a route names the Backend itself.
+    pub shard: Option<(Name, ClusterRole)>,
+}
+
+/// The clusters of every ShardMap that is attached to the Gateway, and of every Backend that its routes name.
+pub fn of_gateway(state: &State, gateway: &GatewayRef) -> Vec<ClusterUse> {
+    let maps = state.of_kind(&gateway.namespace, Kind::ShardMap);
+    let shards = maps.flat_map(|(identity, stored)| match &stored.document.spec {
+        Spec::ShardMap(map) if is_attached(&stored.document, gateway) => of_map(identity, map),
+        _ => Vec::new(),
+    });
+    shards.chain(of_routes(state, gateway)).collect()
+}
+
+fn is_attached(document: &Document, gateway: &GatewayRef) -> bool {
+    let targets = document.target_refs();
+    targets.is_empty() || targets.iter().any(|target| target.name == gateway.name)
+}
+
+fn of_map(map: &Identity, spec: &ShardMapSpec) -> Vec<ClusterUse> {
+    let of_shard = |shard: &ShardSpec| {
+        [ClusterRole::Read, ClusterRole::Write].map(|role| ClusterUse {
+            name: shard_cluster(map, &shard.name, role),
+            backend: shard.backend.clone(),
+            shard: Some((shard.name.clone(), role)),
+        })
+    };
+    spec.shards.iter().flat_map(of_shard).collect()
+}
+
+fn of_routes(state: &State, gateway: &GatewayRef) -> Vec<ClusterUse> {
+    let routes = gateway_spec(state, gateway).map(|spec| spec.routes.as_slice());
+    let backends = routes
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|route| route.backend.as_ref());
+    let of_backend = |backend: &Name| ClusterUse {
+        name: backend_cluster(&gateway.namespace, backend),
+        backend: backend.clone(),
+        shard: None,
+    };
+    backends.map(of_backend).collect()
+}
