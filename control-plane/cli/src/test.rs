@@ -67,7 +67,7 @@ one of
 Examples:
   weir test policy-tests/*.yaml
   weir test policy-tests/ --filter alice --junit results.xml
-  weir test policy-tests/ --format tap | prove -e cat -
+  weir test policy-tests/ --format tap
 
 Exit codes:
   0  every test passed

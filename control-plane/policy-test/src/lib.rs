@@ -1,4 +1,4 @@
-//! Tests of policies.
+#![doc = include_str!("../README.md")]
 
 mod answer;
 mod error;

@@ -138,6 +138,16 @@ fn core_depends_on_logic_and_knows_no_runtime() {
 }
 
 #[test]
+fn documents_and_policy_tests_know_no_server() {
+    let packages = packages();
+    let mut allowed = below(&packages, "filters/logic");
+    allowed.insert("weir-core".to_owned());
+    assert_none(strays(&packages, &names(&["weir-documents"]), &allowed));
+    allowed.extend(names(&["weir-documents", "weir-wasm-tests"]));
+    assert_none(strays(&packages, &names(&["weir-policy-test"]), &allowed));
+}
+
+#[test]
 fn store_xds_and_rest_meet_in_the_server_only() {
     let packages = packages();
     let mut allowed = below(&packages, "filters/logic");

@@ -40,7 +40,7 @@ impl TryFrom<Value> for TextMatch {
             Value::Object(fields) => pattern(&fields)?,
             Value::Number(_) | Value::Bool(_) => {
                 return Err(format!(
-                    "expected a text, found {value}: put it in quotes, \"{value}\""
+                    "expected a text, found {value}: what is in quotes is a text"
                 ));
             }
             Value::Array(_) => return Err(expected(&value)),

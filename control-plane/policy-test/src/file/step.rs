@@ -94,7 +94,7 @@ fn text(value: Value) -> Result<String, String> {
     match value {
         Value::String(text) => Ok(text),
         Value::Number(_) | Value::Bool(_) => Err(format!(
-            "expected a text, found {value}: put it in quotes, \"{value}\""
+            "expected a text, found {value}: what is in quotes is a text"
         )),
         other => Err(format!("expected a text or a list of texts, found {other}")),
     }

@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use weir_policy::quantity::Duration;
+
 use crate::error::PolicyTestError;
 use crate::expectation::NumberMatch;
 use crate::failure::Failure;
@@ -64,7 +66,7 @@ fn take(proxy: &mut Proxy, step: &Step) -> Result<(), Unmet> {
         Action::Request(step) => (1..=step.times).try_for_each(|time| request(proxy, step, time)),
         Action::Advance(by) => {
             let advanced = proxy.advance(*by);
-            advanced.map_err(|error| Unmet::error(format!("advance by {by:?}"), &error))
+            advanced.map_err(|error| Unmet::error(format!("advance by {}", millis(*by)), &error))
         }
         Action::Apply(policies) => {
             let applied = proxy.apply(policies);
@@ -77,9 +79,9 @@ fn take(proxy: &mut Proxy, step: &Step) -> Result<(), Unmet> {
 fn request(proxy: &mut Proxy, step: &RequestStep, time: u32) -> Result<(), Unmet> {
     let worker = step.worker.unwrap_or_else(|| proxy.turn());
     let mut what = format!(
-        "{}, worker {worker}, at {:?}",
+        "{}, worker {worker}, at {}",
         step.request.line(),
-        proxy.elapsed()
+        millis(proxy.elapsed())
     );
     if step.times > 1 {
         what.push_str(&format!(", {time} of {}", step.times));
@@ -99,5 +101,10 @@ fn metrics(proxy: &Proxy, expected: &[(String, NumberMatch)]) -> Result<(), Unme
         let got = proxy.metric(name);
         found.check(expected.holds(got), name, expected, shown(got));
     }
-    Unmet::unless_empty(format_args!("metrics at {:?}", proxy.elapsed()), found.0)
+    Unmet::unless_empty(format_args!("metrics, at {}", millis(proxy.elapsed())), found.0)
+}
+
+/// As people write it in a test file.
+fn millis(time: std::time::Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }

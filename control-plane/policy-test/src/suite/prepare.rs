@@ -179,7 +179,9 @@ impl Source<'_> {
             problem,
         };
         let problems: Vec<DocumentProblem> = problems.into_iter().map(of_document).collect();
-        weir_documents::locate(&problems, std::slice::from_ref(self.document))
+        let mut located = weir_documents::locate(&problems, std::slice::from_ref(self.document));
+        located.sort_by_key(|problem| (problem.line, problem.column));
+        located
     }
 }
 

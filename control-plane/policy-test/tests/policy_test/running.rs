@@ -1,0 +1,265 @@
+//! Steps, on the real module.
+
+use weir_policy_test::{Modules, Policies, PolicyTestError, Proxy, Request, Setup, Suite};
+
+use crate::fixture::{Fixture, backend, grown, modules, sample};
+
+fn passes(steps: &str) {
+    passes_with(&Fixture::of_steps(steps));
+}
+
+fn passes_with(fixture: &Fixture) {
+    if let Some(failure) = fixture.failure() {
+        panic!("{failure}");
+    }
+}
+
+#[test]
+fn a_failure_reads_well() {
+    let steps = "
+      - request: {path: /orders, headers: {x-user-id: bob}}
+        expect: {shard: a}
+      - request: {path: /orders, headers: {x-user-id: bob}, times: 3}
+        expect: {status: 201, shard: b, cluster: weir/default/orders/a/read}
+";
+    let expected = "\
+policy-tests/t.yaml:7:9: step 2: GET /orders x-user-id: bob, worker 1, at 0ms, 1 of 3: 200 from weir/default/orders/a/read
+  status
+    expected 201
+    got      200
+  shard
+    expected \"b\"
+    got      \"a\"";
+    assert_eq!(Fixture::of_steps(steps).failure_text(), expected);
+}
+
+#[test]
+fn a_routes_own_backend_answers_it() {
+    let steps = "      - request: {path: /status}
+        expect: {status: 200, shard: null, cluster: weir/default/backend/orders-a}\n";
+    passes(steps);
+}
+
+#[test]
+fn no_route_is_404() {
+    passes(
+        "      - request: {path: /nowhere}\n        expect: {status: 404, upstream: {count: 0}, cached: false}\n",
+    );
+}
+
+#[test]
+fn upstreams_answer_as_scripted() {
+    let fixture = Fixture::new(
+        "\
+backends:
+  orders-a: {status: 418, headers: {x-pot: tea}, body: short, after: 20ms}
+  b: {fail: reset}
+  c: {fail: refused}
+tests:
+  - name: one
+    steps:
+      - request: {path: /orders, headers: {x-user-id: bob}}
+        expect: {status: 418, headers: {x-pot: tea}, body: short}
+      - request: {path: /status}
+        expect: {status: 418}
+      - request: {path: /orders, headers: {x-user-id: carol}}
+        expect: {status: 503, body: {matches: '.*reset reason: connection termination'}, upstream: {count: 1}}
+      - request: {path: /orders, headers: {x-user-id: alice}}
+        expect: {status: 503, body: {matches: '.*reset reason: remote connection failure'}}
+",
+    );
+    passes_with(&fixture);
+}
+
+#[test]
+fn time_passes_as_upstreams_take_it_and_routes_allow_it() {
+    for answer in ["{fail: never}", "{after: 51ms}"] {
+        let fixture = Fixture::new(&format!(
+            "\
+backends: {{orders-a: {answer}}}
+tests:
+  - name: one
+    steps:
+      - request: {{path: /status}}
+        expect: {{status: 504}}
+      - advance: 1s
+      - request: {{path: /nowhere}}
+        expect: {{status: 0}}
+"
+        ));
+        let failure = fixture.failure_text();
+        assert!(failure.contains("worker 1, at 1050ms: 404"), "{failure}");
+    }
+}
+
+#[test]
+fn the_upstream_gets_method_body_and_headers_but_no_cluster_header() {
+    let fixture = Fixture::new("tests: []\n");
+    let policies = Policies::load([fixture.at("orders.yaml")]).unwrap();
+    let mut proxy = Proxy::start(&policies, &modules(), Setup::default()).unwrap();
+    let request = Request::new("POST", "/orders?x=1")
+        .host("shop.test:8080")
+        .header("x-user-id", "bob")
+        .header("X-Weir-Cluster", "weir/default/orders/c/write")
+        .header("x_weir_secret", "1")
+        .header("x-tag", "1")
+        .header("x-tag", "2")
+        .body("hello");
+    let seen = proxy.request(&request).unwrap();
+    let call = &seen.upstream[0];
+    let header = |name: &str| call.headers.text(name);
+    assert_eq!(seen.cluster(), Some("weir/default/orders/a/write"));
+    assert_eq!(call.body, b"hello");
+    assert_eq!(header(":method").as_deref(), Some("POST"));
+    assert_eq!(header(":path").as_deref(), Some("/orders?x=1"));
+    assert_eq!(header(":authority").as_deref(), Some("shop.test:8080"));
+    assert_eq!(call.headers.values("x-tag").count(), 2);
+    assert_eq!((header("x-weir-cluster"), header("x_weir_secret")), (None, None));
+}
+
+#[test]
+fn documents_change_live_on_every_worker() {
+    let steps = "
+      - request: {path: /orders, headers: {x-user-id: bob}, times: 2}
+        expect: {shard: a}
+      - apply: [../later/grown.yaml]
+      - request: {path: /orders, headers: {x-user-id: bob}, worker: 0}
+        expect: {status: 200, shard: d}
+      - request: {path: /orders, headers: {x-user-id: bob}, worker: 1}
+        expect: {status: 200, shard: d}
+";
+    let fixture = Fixture::of_steps(steps);
+    fixture.write(
+        "later/grown.yaml",
+        &format!("{}---\n{}", grown(), backend("orders-d")),
+    );
+    passes_with(&fixture);
+    let inline = backend("orders-d").replace('\n', "\n          ");
+    let map = grown().replace('\n', "\n          ");
+    let apply = format!("      - apply:\n        - {inline}\n        - {map}\n");
+    passes(&steps.replace("      - apply: [../later/grown.yaml]\n", &apply));
+}
+
+#[test]
+fn a_shard_that_comes_later_can_be_scripted() {
+    let fixture = Fixture::new(
+        "\
+backends: {orders-d: {status: 299}}
+tests:
+  - name: one
+    steps:
+      - apply: [../later/grown.yaml]
+      - request: {path: /orders, headers: {x-user-id: bob}}
+        expect: {status: 299}
+",
+    );
+    fixture.write(
+        "later/grown.yaml",
+        &format!("{}---\n{}", grown(), backend("orders-d")),
+    );
+    passes_with(&fixture);
+}
+
+#[test]
+fn metrics_go_by_envoys_and_prometheus_names() {
+    let steps = r#"
+      - request: {path: /orders, times: 3}
+      - advance: 2s
+      - metrics:
+          weir_requests_total.filter.shard-router.outcome.missing-key.map.default_orders: 3
+          wasmcustom.weir_generation_in_force.filter.shard-router: {atLeast: 1}
+          'weir_requests_total{outcome="missing-key",filter="shard-router",map="default_orders"}': METRIC
+          weir_other: null
+"#;
+    passes(&steps.replace("METRIC", "3"));
+    let failure = Fixture::of_steps(&steps.replace("METRIC", "{atLeast: 4}")).failure_text();
+    let expected = "\
+policy-tests/t.yaml:7:9: step 3: metrics, at 2s
+  weir_requests_total{outcome=\"missing-key\",filter=\"shard-router\",map=\"default_orders\"}
+    expected at least 4
+    got      3";
+    assert_eq!(failure, expected);
+}
+
+#[test]
+fn tests_know_nothing_of_one_another() {
+    let test = "
+    steps:
+      - request: {path: /orders}
+      - advance: 2s
+      - metrics:
+          weir_requests_total.filter.shard-router.outcome.missing-key.map.default_orders: 1\n";
+    let tests: String = (0..20)
+        .map(|index| format!("  - name: test {index}{test}"))
+        .collect();
+    let report = Fixture::new(&format!("tests:\n{tests}")).run();
+    let names: Vec<_> = report.tests.iter().map(|test| test.name.clone()).collect();
+    let expected: Vec<_> = (0..20).map(|index| format!("test {index}")).collect();
+    assert_eq!((names, report.failed()), (expected, 0));
+}
+
+#[test]
+fn progress_counts_to_the_end() {
+    let fixture = Fixture::new(
+        "tests:\n  - {name: a, steps: [{advance: 1s}]}\n  - {name: b, steps: [{advance: 1s}]}\n",
+    );
+    let mut seen = Vec::new();
+    fixture.suite().run(&modules(), &mut |progress| {
+        assert!(progress.done < progress.total);
+        seen.push(progress.test.name().to_owned());
+    });
+    seen.sort();
+    assert_eq!(seen, ["a", "b"]);
+}
+
+#[test]
+fn a_text_chooses_tests_by_file_and_name() {
+    let fixture = Fixture::new(
+        "tests:\n  - {name: alpha, steps: [{advance: 1s}]}\n  - {name: beta, steps: [{advance: 1s}]}\n",
+    );
+    for (text, left) in [("alpha", 1), ("t.yaml: b", 1), ("a", 2), ("gamma", 0)] {
+        let mut suite = fixture.suite();
+        suite.keep(text);
+        assert_eq!(suite.tests().len(), left, "{text}");
+    }
+}
+
+#[test]
+fn a_worker_that_is_not_there_is_told() {
+    let fixture = Fixture::new("tests: []\n");
+    let policies = Policies::load([fixture.at("orders.yaml")]).unwrap();
+    let proxy = Proxy::start(&policies, &modules(), Setup::default()).unwrap();
+    let error = proxy.request_on(2, &Request::get("/")).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            PolicyTestError::NoWorker {
+                worker: 2,
+                workers: 2
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_sample_passes() {
+    let suite = Suite::load(&[sample().join("policy-tests")]).unwrap_or_else(|error| panic!("{error}"));
+    let report = suite.run(&modules(), &mut |_| ());
+    assert!(
+        report.failed() == 0 && report.passed() > 5,
+        "{}",
+        report.summary()
+    );
+}
+
+/// From Rust, in ten lines.
+#[test]
+fn a_test_of_ten_lines() -> Result<(), PolicyTestError> {
+    let documents = ["gateway.yaml", "backends.yaml", "orders.yaml"].map(|name| sample().join(name));
+    let policies = Policies::load(documents)?;
+    let mut proxy = Proxy::start(&policies, &Modules::packed()?, Setup::default())?;
+    let seen = proxy.request(&Request::get("/orders").header("x-user-id", "alice"))?;
+    assert_eq!((seen.status, seen.shard()), (Some(200), Some("c")));
+    Ok(())
+}
