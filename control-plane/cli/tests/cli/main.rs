@@ -11,3 +11,4 @@ mod harness;
 mod modules;
 mod proxy;
 mod status;
+mod testing;
