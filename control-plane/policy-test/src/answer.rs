@@ -27,7 +27,7 @@ pub struct Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Fail {
-    /// It takes the request and closes the connection.
+    /// It takes the request and resets the stream.
     Reset,
     /// It takes no connection.
     Refused,

@@ -29,6 +29,8 @@ pub(crate) struct TestFile {
     #[serde(default = "two")]
     pub(crate) workers: usize,
     #[serde(default)]
+    pub(crate) seed: u64,
+    #[serde(default)]
     pub(crate) backends: BTreeMap<String, Answer>,
     pub(crate) tests: Vec<TestSpec>,
 }

@@ -13,7 +13,6 @@ mod policies;
 mod proxy;
 mod report;
 mod request;
-mod routes;
 mod run;
 mod suite;
 

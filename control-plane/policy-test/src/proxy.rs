@@ -1,37 +1,40 @@
 //! A proxy of a Gateway: its filters' modules in a proxy-wasm host, its routes, its upstreams, and a clock that stands
-//! still until it is moved. The only place that drives the host.
+//! still until it is moved. With the files below, the only place that knows how the host is driven.
 
 mod exchange;
+mod route;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use weir_core::slot;
-use weir_wasm_tests::{Plugin, Process, Worker};
+use weir_wasm_tests::{Cluster, Fleet, HttpChain, Listener, Plugin, Process, Worker};
 
-use crate::answer::Answers;
+use crate::answer::{Answer, Answers, answer_of};
 use crate::error::PolicyTestError;
 use crate::metric;
 use crate::modules::Modules;
 use crate::observed::Observed;
 use crate::policies::Policies;
 use crate::request::Request;
-use crate::routes::Routes;
-use exchange::Exchange;
 
 /// How a proxy is set up.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// How many workers it has, at least one.
     pub workers: usize,
+    /// What its random numbers follow from: jitter, and the filters' own.
+    pub seed: u64,
     /// What its upstreams answer.
     pub backends: Answers,
 }
 
 impl Default for Setup {
-    /// Two workers; every upstream answers 200 without a body.
+    /// Two workers, seed 0; every upstream answers 200 without a body.
     fn default() -> Self {
         Self {
             workers: 2,
+            seed: 0,
             backends: Answers::new(),
         }
     }
@@ -41,10 +44,17 @@ impl Default for Setup {
 pub struct Proxy {
     process: Process,
     started: Duration,
-    chain: Vec<Plugin>,
-    routes: Routes,
+    filters: Vec<Plugin>,
+    listener: Listener,
+    upstreams: BTreeMap<String, Upstream>,
     setup: Setup,
     next_worker: usize,
+}
+
+/// The one host of a cluster.
+struct Upstream {
+    shard: Option<String>,
+    answer: Answer,
 }
 
 impl Proxy {
@@ -53,18 +63,18 @@ impl Proxy {
     /// # Errors
     /// [`PolicyTestError::Host`] when a filter refuses its configuration or traps.
     pub fn start(policies: &Policies, modules: &Modules, setup: Setup) -> Result<Self, PolicyTestError> {
-        let process = Process::new(setup.workers);
-        let chain: Vec<Plugin> = modules.chain().map(|module| process.load(module)).collect();
-        let proxy = Self {
+        let process = Fleet::seeded(setup.seed).process(setup.workers);
+        let filters: Vec<Plugin> = modules.chain().map(|module| process.load(module)).collect();
+        configure(&filters, policies)?;
+        Ok(Self {
             started: process.now(),
+            listener: listen(&process, &filters, policies),
+            upstreams: serve(&process, policies, &setup.backends),
             process,
-            chain,
-            routes: Routes::new(policies.routes(), policies.clusters()),
+            filters,
             setup,
             next_worker: 0,
-        };
-        proxy.configure(policies)?;
-        Ok(proxy)
+        })
     }
 
     /// A request of a client, and all that follows from it. The workers take turns, the first comes first.
@@ -83,16 +93,21 @@ impl Proxy {
         worker
     }
 
-    /// A request of a client to one worker, counted from 0.
+    /// A request of a client to one worker, counted from 0. The clock moves until the client has its answer.
     ///
     /// # Errors
-    /// [`PolicyTestError::Host`] when a filter traps, [`PolicyTestError::NoWorker`].
+    /// [`PolicyTestError::Host`] when a filter traps or nothing answers the client, [`PolicyTestError::NoWorker`].
     pub fn request_on(&self, worker: usize, request: &Request) -> Result<Observed, PolicyTestError> {
         if worker >= self.setup.workers {
             let workers = self.setup.workers;
             return Err(PolicyTestError::NoWorker { worker, workers });
         }
-        Ok(Exchange::new(self, worker, request).run()?)
+        let (at, traps) = (self.elapsed(), self.process.traps().len());
+        let exchange = self.listener.request(worker, exchange::to_host(request));
+        if let Some(trap) = self.process.traps().into_iter().nth(traps) {
+            return Err(trap.into());
+        }
+        Ok(self.observe(at, &exchange?))
     }
 
     /// Moves the clock, and runs what falls due on the way.
@@ -109,8 +124,9 @@ impl Proxy {
     /// [`PolicyTestError::Host`] when a filter refuses its configuration or traps, [`PolicyTestError::NewVm`].
     pub fn apply(&mut self, policies: &Policies) -> Result<(), PolicyTestError> {
         let before = self.vms();
-        self.configure(policies)?;
-        self.routes = Routes::new(policies.routes(), policies.clusters());
+        configure(&self.filters, policies)?;
+        self.upstreams = serve(&self.process, policies, &self.setup.backends);
+        self.listener = listen(&self.process, &self.filters, policies);
         let changed = before
             .into_iter()
             .zip(self.vms())
@@ -127,17 +143,10 @@ impl Proxy {
     }
 
     /// A counter or a gauge by the name that the filter, Envoy or Prometheus writes; none when no filter has defined it.
-    /// Filters hand their counts over once in a while: [`Proxy::advance`] by a second before reading them.
+    /// Filters hand their counts over once in a while: [`Proxy::advance`] by two seconds before reading them.
     pub fn metric(&self, name: &str) -> Option<u64> {
         let name = metric::filters_name(name)?;
         self.process.counter(&name).or_else(|| self.process.gauge(&name))
-    }
-
-    fn configure(&self, policies: &Policies) -> Result<(), PolicyTestError> {
-        for (plugin, slot) in self.chain.iter().zip(policies.slots()) {
-            plugin.configure(slot.json.as_bytes())?;
-        }
-        Ok(())
     }
 
     /// The VMs of every filter: its name, the worker, the number of its VM there.
@@ -146,6 +155,38 @@ impl Proxy {
             let vm = |worker: &Worker| (filter, worker.index(), worker.vm());
             plugin.workers().map(vm).collect()
         };
-        slot::filters().zip(&self.chain).flat_map(of_filter).collect()
+        slot::filters().zip(&self.filters).flat_map(of_filter).collect()
     }
+}
+
+fn configure(filters: &[Plugin], policies: &Policies) -> Result<(), PolicyTestError> {
+    for (filter, slot) in filters.iter().zip(policies.slots()) {
+        filter.configure(slot.json.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The filters in their order, then the Gateway's routes.
+fn listen(process: &Process, filters: &[Plugin], policies: &Policies) -> Listener {
+    let clusters = policies.clusters();
+    let routes = policies
+        .routes()
+        .iter()
+        .map(|route| route::to_host(route, &clusters));
+    let chain = filters.iter().fold(HttpChain::new(), HttpChain::filter);
+    process.listener(routes.fold(chain, HttpChain::route))
+}
+
+/// Every cluster of the policies, answering by script.
+fn serve(process: &Process, policies: &Policies, answers: &Answers) -> BTreeMap<String, Upstream> {
+    let upstream = |cluster: weir_core::cluster::ClusterUse| {
+        let answer = answer_of(answers, &cluster);
+        process.cluster(
+            &cluster.name,
+            Cluster::answering(exchange::answer_to_host(&answer)),
+        );
+        let shard = cluster.shard.map(|(shard, _)| shard.to_string());
+        (cluster.name, Upstream { shard, answer })
+    };
+    policies.clusters().into_iter().map(upstream).collect()
 }

@@ -1,198 +1,102 @@
-//! One request on its way: through the filters to an upstream, and back.
+//! One request: into the host, and what is seen of it.
 
 use std::time::Duration;
 
-use weir_core::cluster::ClusterUse;
 use weir_core::snapshot::INTERNAL_HEADER_PREFIXES;
 use weir_shard_map::CLUSTER_HEADER;
-use weir_wasm_tests::{HeaderMap, HostError, Plugin, Request as HostRequest, Stream};
+use weir_wasm_tests::{Answer as HostAnswer, Exchange, Request as HostRequest, UpstreamRequest};
 
-use super::Proxy;
-use crate::answer::{Answer, Fail, answer_of};
+use super::{Proxy, Upstream};
+use crate::answer::{Answer, Fail};
 use crate::observed::{Observed, UpstreamCall};
 use crate::request::Request;
-use crate::routes::Destination;
 
-const PSEUDO_HEADERS: [&str; 3] = [":method", ":path", ":authority"];
-
-pub(super) struct Exchange<'p> {
-    proxy: &'p Proxy,
-    worker: usize,
-    /// As the next filter gets them.
-    headers: HeaderMap,
-    body: Vec<u8>,
-    /// The filters that have seen the request, in the order of the chain.
-    streams: Vec<Stream>,
-    observed: Observed,
-}
-
-/// An answer on its way to the client.
-struct Response {
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
-impl<'p> Exchange<'p> {
-    pub(super) fn new(proxy: &'p Proxy, worker: usize, request: &Request) -> Self {
-        let observed = Observed {
-            at: proxy.elapsed(),
-            ..Observed::default()
-        };
-        Self {
-            proxy,
-            worker,
-            headers: incoming(request),
-            body: request.body.clone(),
-            streams: Vec::new(),
-            observed,
-        }
-    }
-
-    /// From the client's request to the client's answer.
-    pub(super) fn run(mut self) -> Result<Observed, HostError> {
-        let proxy = self.proxy;
-        for plugin in &proxy.chain {
-            if self.pass(plugin)? {
-                return self.finish();
-            }
-        }
-        let response = self.ask_upstream()?;
-        self.answer(response)?;
-        self.finish()
-    }
-
-    /// The request through one filter. Whether the filter has answered it by itself.
-    fn pass(&mut self, plugin: &Plugin) -> Result<bool, HostError> {
-        let stream = plugin.worker(self.worker).open(self.to_host())?;
-        if stream.outcome().local_response.is_none() && !self.body.is_empty() {
-            self.body = stream.request_body(&self.body, true)?.content;
-        }
-        let outcome = stream.outcome();
-        self.streams.push(stream);
-        self.observed.filter_state.extend(outcome.filter_state);
-        self.headers = outcome.headers;
-        let Some(local) = outcome.local_response else {
-            return Ok(false);
-        };
-        self.observed.local_reply = true;
-        self.observed.status = u16::try_from(local.status).ok();
-        self.observed.headers = outcome.answer.unwrap_or_default();
-        self.observed.body = local.body;
-        Ok(true)
-    }
-
-    fn to_host(&self) -> HostRequest {
-        let [method, path, authority] = PSEUDO_HEADERS.map(|name| self.headers.get(name).unwrap_or_default());
-        let mut request = HostRequest::with_pseudo_headers(method, path, authority);
-        for (name, value) in self.headers.iter().filter(|(name, _)| !name.starts_with(':')) {
-            request = request.header(name, value);
-        }
-        if self.body.is_empty() {
-            request
-        } else {
-            request.with_body()
-        }
-    }
-
-    /// What the upstream of the request's route answers, or Envoy in its place.
-    fn ask_upstream(&mut self) -> Result<Response, HostError> {
-        let proxy = self.proxy;
-        match proxy.routes.destination(&self.headers) {
-            Destination::Cluster(cluster, timeout) => self.send(cluster, timeout),
-            Destination::NoCluster => Ok(self.local(503, "")),
-            Destination::NoRoute => Ok(self.local(404, "")),
-        }
-    }
-
-    fn send(&mut self, cluster: &ClusterUse, timeout: Duration) -> Result<Response, HostError> {
-        let answer = answer_of(&self.proxy.setup.backends, cluster);
-        let after = Duration::from_millis(answer.after.as_millis());
-        let in_time = answer.fail != Some(Fail::Never) && after <= timeout;
-        let took = if in_time { after } else { timeout };
-        let at = self.proxy.elapsed();
-        let mut headers = self.headers.clone();
-        headers.remove(CLUSTER_HEADER);
-        self.observed.upstream.push(UpstreamCall {
-            cluster: cluster.name.clone(),
-            shard: cluster.shard.as_ref().map(|(shard, _)| shard.to_string()),
-            headers,
-            body: self.body.clone(),
-            at,
-            ended: in_time.then_some(at + took),
-        });
-        self.proxy.process.advance(took)?;
-        Ok(self.response(&answer, in_time))
-    }
-
-    fn response(&mut self, answer: &Answer, in_time: bool) -> Response {
-        const LOST: &str = "upstream connect error or disconnect/reset before headers. reset reason: ";
-        match answer.fail {
-            _ if !in_time => self.local(504, "upstream request timeout"),
-            Some(Fail::Reset) => self.local(503, &format!("{LOST}connection termination")),
-            Some(_) => self.local(503, &format!("{LOST}remote connection failure")),
-            None => from_upstream(answer),
-        }
-    }
-
-    /// Envoy's own answer.
-    fn local(&mut self, status: u16, body: &str) -> Response {
-        self.observed.local_reply = true;
-        from_upstream(&Answer {
-            status,
-            body: body.to_owned(),
-            ..Answer::default()
-        })
-    }
-
-    /// The answer through the filters, the last first.
-    fn answer(&mut self, mut response: Response) -> Result<(), HostError> {
-        for stream in self.streams.iter().rev() {
-            let ends = response.body.is_empty();
-            response.headers = stream.response_headers(response.headers, ends)?.content;
-            if !ends {
-                response.body = stream.response_body(&response.body, true)?.content;
-            }
-        }
-        let status = response.headers.text(":status");
-        self.observed.status = status.and_then(|status| status.parse().ok());
-        self.observed.headers = response.headers;
-        self.observed.body = response.body;
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Observed, HostError> {
-        for stream in self.streams {
-            stream.finish()?;
-        }
-        Ok(self.observed)
-    }
-}
-
-fn from_upstream(answer: &Answer) -> Response {
-    let status = (":status".to_owned(), answer.status.to_string());
-    let headers = answer.headers.clone().into_iter();
-    Response {
-        headers: std::iter::once(status).chain(headers).collect(),
-        body: answer.body.clone().into_bytes(),
-    }
-}
-
-/// The request's headers as the first filter gets them: without those that filters and proxies trust one another with,
-/// which the listener removes.
-fn incoming(request: &Request) -> HeaderMap {
-    let pseudo_headers = PSEUDO_HEADERS
-        .into_iter()
-        .zip([&request.method, &request.path, &request.host]);
+/// The request as the first filter gets it: without the headers that filters and proxies trust one another with, which
+/// the listener removes.
+pub(super) fn to_host(request: &Request) -> HostRequest {
     let is_internal = |name: &str| {
         let name = name.to_ascii_lowercase();
         INTERNAL_HEADER_PREFIXES
             .iter()
             .any(|prefix| name.starts_with(prefix))
     };
-    let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value));
-    let sent = headers.filter(|(name, _)| !is_internal(name));
-    pseudo_headers
-        .chain(sent)
-        .map(|(name, value)| (name, value.as_bytes()))
-        .collect()
+    let headers = request.headers.iter().filter(|(name, _)| !is_internal(name));
+    let bare = HostRequest::new(&request.method, &request.path).authority(&request.host);
+    let host = headers.fold(bare, |host, (name, value)| host.header(name, value));
+    if request.body.is_empty() {
+        host
+    } else {
+        host.body(request.body.clone())
+    }
+}
+
+pub(super) fn answer_to_host(answer: &Answer) -> HostAnswer {
+    let bare = match answer.fail {
+        None => HostAnswer::status(answer.status),
+        Some(Fail::Reset) => return HostAnswer::reset().after(delay(answer)),
+        Some(Fail::Refused) => return HostAnswer::refused().after(delay(answer)),
+        Some(Fail::Never) => return HostAnswer::never(),
+    };
+    let headers = answer.headers.iter();
+    let host = headers.fold(bare.after(delay(answer)), |host, (name, value)| {
+        host.header(name, value)
+    });
+    if answer.body.is_empty() {
+        host
+    } else {
+        host.body(answer.body.as_bytes())
+    }
+}
+
+fn delay(answer: &Answer) -> Duration {
+    Duration::from_millis(answer.after.as_millis())
+}
+
+impl Proxy {
+    /// What is seen of an exchange that came at this time.
+    pub(super) fn observe(&self, at: Duration, exchange: &Exchange) -> Observed {
+        let response = exchange.response();
+        Observed {
+            at,
+            status: response.as_ref().map(|response| response.status),
+            headers: response
+                .as_ref()
+                .map(|response| response.headers.clone())
+                .unwrap_or_default(),
+            body: response.map(|response| response.body).unwrap_or_default(),
+            local_reply: exchange.local_response().is_some(),
+            upstream: exchange
+                .upstream_requests()
+                .into_iter()
+                .map(|try_| self.call(try_))
+                .collect(),
+            filter_state: exchange.filter_state(),
+        }
+    }
+
+    fn call(&self, try_: UpstreamRequest) -> UpstreamCall {
+        let at = try_.at.saturating_sub(self.started);
+        let upstream = self.upstreams.get(&try_.cluster);
+        let took = upstream
+            .and_then(Upstream::time_to_answer)
+            .filter(|_| !try_.reset);
+        let mut headers = try_.headers;
+        // The route table removes it.
+        headers.remove(CLUSTER_HEADER);
+        UpstreamCall {
+            shard: upstream.and_then(|upstream| upstream.shard.clone()),
+            cluster: try_.cluster,
+            headers,
+            body: try_.body,
+            at,
+            ended: took.map(|took| at + took),
+        }
+    }
+}
+
+impl Upstream {
+    /// How long the answer, or the failure, takes; none: it never comes.
+    fn time_to_answer(&self) -> Option<Duration> {
+        (self.answer.fail != Some(Fail::Never)).then(|| delay(&self.answer))
+    }
 }

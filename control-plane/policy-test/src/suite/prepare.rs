@@ -36,6 +36,7 @@ pub(super) fn tests(document: &LoadedDocument) -> Result<Vec<Test>> {
         policies: source.policies(&file)?,
         setup: Setup {
             workers: file.workers,
+            seed: file.seed,
             backends: file.backends.clone(),
         },
     });

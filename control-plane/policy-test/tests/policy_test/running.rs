@@ -63,7 +63,7 @@ tests:
       - request: {path: /status}
         expect: {status: 418}
       - request: {path: /orders, headers: {x-user-id: carol}}
-        expect: {status: 503, body: {matches: '.*reset reason: connection termination'}, upstream: {count: 1}}
+        expect: {status: 503, body: {matches: '.*reset reason: remote reset'}, upstream: {count: 1}}
       - request: {path: /orders, headers: {x-user-id: alice}}
         expect: {status: 503, body: {matches: '.*reset reason: remote connection failure'}}
 ",
