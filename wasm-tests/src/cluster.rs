@@ -22,6 +22,8 @@ pub struct UpstreamRequest {
     pub trailers: Option<HeaderMap>,
     /// When its headers arrived, since the Unix epoch on the steady clock.
     pub at: Duration,
+    /// When its answer was there as a whole, the host failed, or the proxy gave it up; none: not yet. Like `at`.
+    pub ended: Option<Duration>,
     /// Which try of its request it is, from 1.
     pub attempt: u64,
     /// Whether the whole request has arrived.

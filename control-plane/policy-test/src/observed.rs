@@ -37,7 +37,7 @@ pub struct UpstreamCall {
     pub body: Vec<u8>,
     /// When it was sent, since the start of the test.
     pub at: Duration,
-    /// When it was answered or had failed, since the start of the test; none: it never was.
+    /// When it was answered, had failed or was given up, since the start of the test; none: not yet.
     pub ended: Option<Duration>,
 }
 
@@ -69,8 +69,8 @@ impl Observed {
         self.local_reply && (self.status == Some(429) || exhausted)
     }
 
-    /// Whether a second try was sent while the first still had no answer. A retry, sent after the first has failed, is
-    /// none.
+    /// Whether a second try was sent while the first still had no answer. A retry, sent after the first has failed or
+    /// was given up, is none.
     pub fn is_hedged(&self) -> bool {
         let Some((first, others)) = self.upstream.split_first() else {
             return false;

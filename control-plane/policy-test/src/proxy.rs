@@ -7,10 +7,11 @@ mod route;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use weir_core::cluster::ClusterUse;
 use weir_core::slot;
 use weir_wasm_tests::{Cluster, Fleet, HttpChain, Listener, Plugin, Process, Worker};
 
-use crate::answer::{Answer, Answers, answer_of};
+use crate::answer::{Answers, answer_of};
 use crate::error::PolicyTestError;
 use crate::metric;
 use crate::modules::Modules;
@@ -46,15 +47,10 @@ pub struct Proxy {
     started: Duration,
     filters: Vec<Plugin>,
     listener: Listener,
-    upstreams: BTreeMap<String, Upstream>,
+    /// Of every shard's cluster.
+    shards: BTreeMap<String, String>,
     setup: Setup,
     next_worker: usize,
-}
-
-/// The one host of a cluster.
-struct Upstream {
-    shard: Option<String>,
-    answer: Answer,
 }
 
 impl Proxy {
@@ -69,7 +65,7 @@ impl Proxy {
         Ok(Self {
             started: process.now(),
             listener: listen(&process, &filters, policies),
-            upstreams: serve(&process, policies, &setup.backends),
+            shards: serve(&process, policies, &setup.backends),
             process,
             filters,
             setup,
@@ -125,7 +121,7 @@ impl Proxy {
     pub fn apply(&mut self, policies: &Policies) -> Result<(), PolicyTestError> {
         let before = self.vms();
         configure(&self.filters, policies)?;
-        self.upstreams = serve(&self.process, policies, &self.setup.backends);
+        self.shards = serve(&self.process, policies, &self.setup.backends);
         self.listener = listen(&self.process, &self.filters, policies);
         let changed = before
             .into_iter()
@@ -177,16 +173,13 @@ fn listen(process: &Process, filters: &[Plugin], policies: &Policies) -> Listene
     process.listener(routes.fold(chain, HttpChain::route))
 }
 
-/// Every cluster of the policies, answering by script.
-fn serve(process: &Process, policies: &Policies, answers: &Answers) -> BTreeMap<String, Upstream> {
-    let upstream = |cluster: weir_core::cluster::ClusterUse| {
-        let answer = answer_of(answers, &cluster);
-        process.cluster(
-            &cluster.name,
-            Cluster::answering(exchange::answer_to_host(&answer)),
-        );
-        let shard = cluster.shard.map(|(shard, _)| shard.to_string());
-        (cluster.name, Upstream { shard, answer })
+/// Lets every cluster of the policies answer by script. The shards of those that belong to one.
+fn serve(process: &Process, policies: &Policies, answers: &Answers) -> BTreeMap<String, String> {
+    let serve = |cluster: ClusterUse| {
+        let answer = exchange::answer_to_host(&answer_of(answers, &cluster));
+        process.cluster(&cluster.name, Cluster::answering(answer));
+        let (shard, _) = cluster.shard?;
+        Some((cluster.name, shard.to_string()))
     };
-    policies.clusters().into_iter().map(upstream).collect()
+    policies.clusters().into_iter().filter_map(serve).collect()
 }

@@ -43,6 +43,12 @@ impl Upstream {
             Owner::Call(call) => call.vm.worker,
         }
     }
+
+    fn note_end(&self, now: Duration) {
+        if let Some(request) = locked(&self.transcript).upstream.get_mut(self.index) {
+            request.ended.get_or_insert(now);
+        }
+    }
 }
 
 impl World {
@@ -70,6 +76,7 @@ impl World {
             body: Vec::new(),
             trailers: None,
             at: Duration::from_nanos(self.now()),
+            ended: None,
             attempt: outgoing.attempt,
             complete: false,
             reset: false,
@@ -140,12 +147,16 @@ impl World {
 
     /// The next part of an answer arrives.
     pub(super) fn upstream_part(&mut self, id: u64) {
+        let now = Duration::from_nanos(self.now());
         let Some(upstream) = self.upstreams.get_mut(&id) else {
             return;
         };
         let Some((_, part, end)) = upstream.parts.pop_front() else {
             return;
         };
+        if end {
+            upstream.note_end(now);
+        }
         match &upstream.owner {
             Owner::Try(stream) => {
                 let stream = *stream;
@@ -158,7 +169,12 @@ impl World {
 
     /// Gives a request up: its host sees a reset, unless it had answered in full.
     pub(super) fn give_up_upstream(&mut self, id: u64) {
-        if let Some(upstream) = self.upstreams.remove(&id)
+        let now = Duration::from_nanos(self.now());
+        let given_up = self.upstreams.remove(&id);
+        if let Some(upstream) = &given_up {
+            upstream.note_end(now);
+        }
+        if let Some(upstream) = given_up
             && let Some(request) = locked(&upstream.transcript).upstream.get_mut(upstream.index)
         {
             request.reset = true;

@@ -6,7 +6,7 @@ use weir_core::snapshot::INTERNAL_HEADER_PREFIXES;
 use weir_shard_map::CLUSTER_HEADER;
 use weir_wasm_tests::{Answer as HostAnswer, Exchange, Request as HostRequest, UpstreamRequest};
 
-use super::{Proxy, Upstream};
+use super::Proxy;
 use crate::answer::{Answer, Fail};
 use crate::observed::{Observed, UpstreamCall};
 use crate::request::Request;
@@ -75,28 +75,17 @@ impl Proxy {
     }
 
     fn call(&self, try_: UpstreamRequest) -> UpstreamCall {
-        let at = try_.at.saturating_sub(self.started);
-        let upstream = self.upstreams.get(&try_.cluster);
-        let took = upstream
-            .and_then(Upstream::time_to_answer)
-            .filter(|_| !try_.reset);
+        let since_start = |at: Duration| at.saturating_sub(self.started);
         let mut headers = try_.headers;
         // The route table removes it.
         headers.remove(CLUSTER_HEADER);
         UpstreamCall {
-            shard: upstream.and_then(|upstream| upstream.shard.clone()),
+            shard: self.shards.get(&try_.cluster).cloned(),
             cluster: try_.cluster,
             headers,
             body: try_.body,
-            at,
-            ended: took.map(|took| at + took),
+            at: since_start(try_.at),
+            ended: try_.ended.map(since_start),
         }
-    }
-}
-
-impl Upstream {
-    /// How long the answer, or the failure, takes; none: it never comes.
-    fn time_to_answer(&self) -> Option<Duration> {
-        (self.answer.fail != Some(Fail::Never)).then(|| delay(&self.answer))
     }
 }

@@ -1,6 +1,10 @@
 //! Steps, on the real module.
 
-use weir_policy_test::{Modules, Policies, PolicyTestError, Proxy, Request, Setup, Suite};
+use std::time::Duration;
+
+use weir_policy_test::{
+    Answer, Fail, Modules, Observed, Policies, PolicyTestError, Proxy, Request, Setup, Suite,
+};
 
 use crate::fixture::{Fixture, backend, grown, modules, sample};
 
@@ -115,6 +119,55 @@ fn the_upstream_gets_method_body_and_headers_but_no_cluster_header() {
     assert_eq!(header(":authority").as_deref(), Some("shop.test:8080"));
     assert_eq!(call.headers.values("x-tag").count(), 2);
     assert_eq!((header("x-weir-cluster"), header("x_weir_secret")), (None, None));
+}
+
+/// What filters ask the router for, by its headers.
+fn tries(answer: Answer, asked: &[(&str, &str)]) -> Observed {
+    let fixture = Fixture::new("tests: []\n");
+    let policies = Policies::load([fixture.at("orders.yaml")]).unwrap();
+    let setup = Setup {
+        backends: [("a".to_owned(), answer)].into(),
+        ..Setup::default()
+    };
+    let mut proxy = Proxy::start(&policies, &modules(), setup).unwrap();
+    let request = Request::get("/orders").header("x-user-id", "bob");
+    let request = asked
+        .iter()
+        .fold(request, |request, (name, value)| request.header(name, value));
+    proxy.request(&request).unwrap()
+}
+
+#[test]
+fn hedges_are_told_from_retries() {
+    let slow = Answer {
+        after: weir_policy::quantity::Duration::from_millis(300),
+        ..Answer::default()
+    };
+    let failing = Answer {
+        fail: Some(Fail::Reset),
+        ..Answer::default()
+    };
+    let limited = [
+        ("x-envoy-retry-on", "5xx"),
+        ("x-envoy-upstream-rq-per-try-timeout-ms", "50"),
+    ];
+    let hedging = [
+        limited.as_slice(),
+        &[("x-envoy-hedge-on-per-try-timeout", "true")],
+    ]
+    .concat();
+    let hedge = tries(slow.clone(), &hedging);
+    assert!(hedge.upstream.len() == 2 && hedge.is_hedged(), "{hedge:?}");
+    assert!(
+        hedge.hedge_delay() >= Some(Duration::from_millis(50)),
+        "{hedge:?}"
+    );
+    for retry in [
+        tries(slow, &limited),
+        tries(failing, &[("x-envoy-retry-on", "5xx")]),
+    ] {
+        assert!(retry.upstream.len() == 2 && !retry.is_hedged(), "{retry:?}");
+    }
 }
 
 #[test]
