@@ -209,6 +209,8 @@ fn cached() {
             Some("origin; fwd=miss, weir; detail=\"a, \\\"b\"; hit"),
             false,
         ),
+        (false, 200, Some("weir; fwd=stale; detail=\"; hit; \""), true),
+        (true, 200, Some("weir; hit; detail=\"a, b\""), false),
         (false, 200, Some("hit"), false),
     ] {
         let seen = with(status, caches, reached);

@@ -194,6 +194,31 @@ fn documents_change_live_on_every_worker() {
 }
 
 #[test]
+fn routes_change_live() {
+    let gateway = "\
+apiVersion: weir.dev/v1alpha1
+kind: Gateway
+metadata: {name: edge}
+spec:
+  listeners: [{port: 8080}]
+  routes: [{name: later, match: [{path: {type: Exact, value: /later}}], backend: orders-c}]
+";
+    let fixture = Fixture::of_steps(
+        "
+      - request: {path: /later}
+        expect: {status: 404}
+      - apply: [../later/gateway.yaml]
+      - request: {path: /later}
+        expect: {status: 200, cluster: weir/default/backend/orders-c}
+      - request: {path: /status}
+        expect: {status: 404}
+",
+    );
+    fixture.write("later/gateway.yaml", gateway);
+    passes_with(&fixture);
+}
+
+#[test]
 fn a_shard_that_comes_later_can_be_scripted() {
     let fixture = Fixture::new(
         "\
