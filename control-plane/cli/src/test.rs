@@ -55,10 +55,11 @@ A test file:
         - request: {path: /orders, headers: {x-user-id: alice}}
           expect: {status: 200, shard: c}
 
-Paths in it are relative to the file; without `policies` the documents of the folder around its own are tested. A step is
-one of
-  request   method, path, host, headers, body, worker, times; with expect: status, headers, body, bodyJson, shard,
-            cluster, upstream, cached, limited, hedged, hedgeDelay
+Paths in it are relative to the file; without `policies` the documents of the folder around its
+own are tested. A step is one of
+  request   path, method, host, headers, body, worker, times; and beside it
+  expect    status, headers, body, bodyJson, shard, cluster, upstream, cached, limited, hedged,
+            hedgeDelay
   advance   5s: moves the clock
   apply     [FILE or document, …]: changes policies live
   metrics   name: value, or name: {atLeast: value}
@@ -72,7 +73,8 @@ Examples:
 Exit codes:
   0  every test passed
   1  a test failed
-  2  nothing was run: the command line, a test file or a document is wrong, a module is missing, there are no tests";
+  2  nothing was run: the command line, a test file or a document is wrong, a module is missing,
+     or there are no tests";
 
 pub(crate) fn run(options: &TestOptions, console: &mut Console<'_>) -> Result<(), Failure> {
     if options.format == TestFormat::Tap && !console.is_for_people() {
