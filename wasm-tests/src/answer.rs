@@ -13,6 +13,8 @@ pub(crate) enum Part {
     Trailers(HeaderMap),
     /// The host resets the stream.
     Reset,
+    /// The host closes the connection.
+    Closed,
     /// The host refuses the connection.
     Refused,
 }
@@ -33,6 +35,7 @@ enum End {
     #[default]
     Complete,
     Reset,
+    Closed,
     Refused,
     Never,
 }
@@ -55,6 +58,14 @@ impl Answer {
     pub fn reset() -> Self {
         Self {
             end: End::Reset,
+            ..Self::default()
+        }
+    }
+
+    /// The host closes the connection before it answers, as with HTTP/1.1.
+    pub fn closed() -> Self {
+        Self {
+            end: End::Closed,
             ..Self::default()
         }
     }
@@ -147,6 +158,7 @@ impl Answer {
                 }
             }
             End::Reset => parts.push_back((delay, Part::Reset, true)),
+            End::Closed => parts.push_back((delay, Part::Closed, true)),
             End::Refused => parts.push_back((delay, Part::Refused, true)),
             End::Never => {}
         }

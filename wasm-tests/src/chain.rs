@@ -10,6 +10,7 @@ pub struct HttpChain {
     pub(crate) filters: Vec<(usize, usize)>,
     routes: Vec<Route>,
     buffer_limit: usize,
+    virtual_host: String,
 }
 
 /// Envoy's `per_connection_buffer_limit_bytes` unless it is set.
@@ -21,6 +22,7 @@ impl Default for HttpChain {
             filters: Vec::new(),
             routes: Vec::new(),
             buffer_limit: BUFFER_LIMIT,
+            virtual_host: String::new(),
         }
     }
 }
@@ -45,6 +47,13 @@ impl HttpChain {
         self
     }
 
+    /// The name of the virtual host that the routes stand in, which filters read as `xds.virtual_host_name`.
+    #[must_use]
+    pub fn virtual_host(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.virtual_host);
+        self
+    }
+
     /// How many bytes of a body a filter can hold back; 1 MiB unless told. A longer request is answered 413.
     #[must_use]
     pub fn buffer_limit(mut self, bytes: usize) -> Self {
@@ -56,6 +65,7 @@ impl HttpChain {
         ChainSpec {
             plugins: self.filters.into_iter().map(|(_, plugin)| plugin).collect(),
             buffer_limit: self.buffer_limit,
+            virtual_host: self.virtual_host,
             terminal: Terminal::Router(self.routes.into_iter().map(Arc::new).collect()),
         }
     }
@@ -66,6 +76,7 @@ pub(crate) struct ChainSpec {
     /// By their index in the process.
     pub(crate) plugins: Vec<usize>,
     pub(crate) buffer_limit: usize,
+    pub(crate) virtual_host: String,
     pub(crate) terminal: Terminal,
 }
 
@@ -81,6 +92,7 @@ impl ChainSpec {
         Self {
             plugins: vec![plugin],
             buffer_limit: BUFFER_LIMIT,
+            virtual_host: String::new(),
             terminal: Terminal::Test,
         }
     }

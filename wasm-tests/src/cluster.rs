@@ -10,6 +10,8 @@ use crate::header_map::HeaderMap;
 /// A request as an upstream host got it: one try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamRequest {
+    /// Its place among all requests that the fleet's proxies have sent.
+    pub number: u64,
     /// The cluster.
     pub cluster: String,
     /// The host in it.

@@ -94,7 +94,7 @@ impl Exchange {
     /// The client goes away.
     pub fn abort(&self) {
         let mut world = locked(&self.world);
-        world.reset(self.opened.at);
+        world.abort(self.opened.at);
         world.run_due();
     }
 }

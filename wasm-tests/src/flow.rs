@@ -18,12 +18,18 @@ pub(crate) struct Message {
 pub(crate) struct StreamInfo {
     /// Nanoseconds since the Unix epoch.
     pub(crate) started: u64,
+    pub(crate) protocol: &'static str,
+    pub(crate) virtual_host: String,
     pub(crate) route_name: String,
     pub(crate) cluster_name: Option<String>,
     pub(crate) upstream_host: Option<String>,
+    /// How many hosts the cluster has.
+    pub(crate) endpoints: Option<u64>,
     /// How many tries there have been; 0 before the router.
     pub(crate) attempt_count: u64,
     pub(crate) response_code_details: Option<String>,
+    /// Why the connection to the upstream failed.
+    pub(crate) transport_failure: String,
     /// Envoy's response flags as bits.
     pub(crate) response_flags: u64,
     /// Bytes of the body that have come from the client.

@@ -80,6 +80,31 @@ impl HeaderMap {
         self.add(name, value);
     }
 
+    /// Puts this value in the place of the first one of `name`, and removes the others; appends it when there is none.
+    pub(crate) fn set_in_place(&mut self, name: &str, value: impl Into<Vec<u8>>) {
+        let name = name.to_ascii_lowercase();
+        let Some(place) = self.entries.iter().position(|(known, _)| *known == name) else {
+            return self.add(name, value);
+        };
+        let mut index = 0;
+        self.entries.retain(|(known, _)| {
+            index += 1;
+            *known != name || index - 1 == place
+        });
+        if let Some((_, known)) = self.entries.get_mut(place) {
+            *known = value.into();
+        }
+    }
+
+    /// Joins all values of `name` into one.
+    pub(crate) fn join(&mut self, name: &str, separator: &[u8]) {
+        let values: Vec<&[u8]> = self.values(name).collect();
+        if values.len() > 1 {
+            let joined = values.join(separator);
+            self.replace(name, joined);
+        }
+    }
+
     /// Removes all values of `name`.
     pub fn remove(&mut self, name: &str) {
         let name = name.to_ascii_lowercase();

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::abi::Status;
+use crate::abi::{LogLevel, Status};
 use crate::chain::HttpChain;
 use crate::cluster::{Cluster, UpstreamRequest};
 use crate::error::HostError;
@@ -87,6 +87,11 @@ impl Process {
         function: impl Fn(&[u8]) -> Result<Vec<u8>, Status> + Send + Sync + 'static,
     ) {
         locked(&self.shared.foreign_functions).insert(name.to_owned(), Arc::new(function));
+    }
+
+    /// The log level that filters are told; `Info` unless told. Lines below it are kept nevertheless.
+    pub fn set_log_level(&self, level: LogLevel) {
+        *locked(&self.shared.log_level) = level;
     }
 
     /// From now on, until [`Process::clear_faults`]: host functions that fail.

@@ -15,9 +15,11 @@ pub(crate) fn of_stream(stream: &StreamContext, path: &[&str]) -> Result<Vec<u8>
     let flow = locked(&stream.flow);
     let shown = |direction| stream.logging || stream.view(direction).headers;
     match path {
-        [""] | ["request" | "response" | "connection" | "upstream" | "xds"] => {
+        [""] | ["request" | "response" | "connection" | "upstream" | "xds" | "filter_state"] => {
             Err(Status::SerializationFailure)
         }
+        ["metadata"] => Ok(Vec::new()),
+        ["request" | "response", "total_size"] => total_size(&flow, path, shown),
         ["request", "duration"] if !stream.logging => Err(Status::NotFound),
         ["request", name, ..] if !is_message_property(name) || shown(Direction::Request) => {
             of_request(&flow, path)
@@ -29,6 +31,8 @@ pub(crate) fn of_stream(stream: &StreamContext, path: &[&str]) -> Result<Vec<u8>
         ["response", name] => of_response(&flow, name),
         ["upstream", name] => of_upstream(&flow, name),
         ["connection", name] => of_connection(name),
+        ["source", name] => of_address(DOWNSTREAM, name),
+        ["destination", name] => of_address(LISTENER, name),
         ["xds", name] => of_xds(&flow, name),
         ["filter_state", name] => {
             let name = name.strip_prefix("wasm.").ok_or(Status::NotFound)?;
@@ -66,13 +70,31 @@ fn of_request(flow: &Flow, path: &[&str]) -> Result<Vec<u8>, Status> {
         ["request", "referer"] => header(headers, "referer"),
         ["request", "useragent"] => header(headers, "user-agent"),
         ["request", "id"] => header(headers, "x-request-id"),
-        ["request", "protocol"] => text("HTTP/1.1"),
+        ["request", "protocol"] => text(info.protocol),
         ["request", "time"] => number(info.started),
         ["request", "duration"] => number(info.ended.unwrap_or(info.started).saturating_sub(info.started)),
         ["request", "size"] => number(info.request_bytes),
-        ["request", "total_size"] => number(info.request_bytes + headers.byte_size() as u64),
         _ => Err(Status::NotFound),
     }
+}
+
+/// Body and headers; headers count while they are in sight.
+fn total_size(flow: &Flow, path: &[&str], shown: impl Fn(Direction) -> bool) -> Result<Vec<u8>, Status> {
+    let (body, headers, direction) = match path {
+        ["request", _] => (flow.info.request_bytes, &flow.request.headers, Direction::Request),
+        _ => (
+            flow.info.response_bytes,
+            &flow.response.headers,
+            Direction::Response,
+        ),
+    };
+    number(
+        body + if shown(direction) {
+            headers.byte_size() as u64
+        } else {
+            0
+        },
+    )
 }
 
 /// The path before its first question mark (0), and after it (1).
@@ -101,7 +123,6 @@ fn of_response(flow: &Flow, name: &str) -> Result<Vec<u8>, Status> {
         "flags" => number(flow.info.response_flags),
         "grpc_status" => status().and_then(|_| number(grpc_status(flow))),
         "size" => number(flow.info.response_bytes),
-        "total_size" => number(flow.info.response_bytes + headers.byte_size() as u64),
         _ => Err(Status::NotFound),
     }
 }
@@ -122,7 +143,10 @@ fn of_upstream(flow: &Flow, name: &str) -> Result<Vec<u8>, Status> {
     match name {
         "request_attempt_count" => number(flow.info.attempt_count),
         "address" => text(host.ok_or(Status::NotFound)?),
-        "transport_failure_reason" => host.map(|_| Vec::new()).ok_or(Status::NotFound),
+        "transport_failure_reason" => host
+            .map(|_| flow.info.transport_failure.clone().into_bytes())
+            .ok_or(Status::NotFound),
+        "num_endpoints" => number(flow.info.endpoints.ok_or(Status::NotFound)?),
         _ => Err(Status::NotFound),
     }
 }
@@ -136,9 +160,22 @@ fn of_connection(name: &str) -> Result<Vec<u8>, Status> {
     }
 }
 
+/// The client's address and the listener's, unless the test gives others.
+const DOWNSTREAM: (&str, u64) = ("127.0.0.1:50000", 50_000);
+const LISTENER: (&str, u64) = ("127.0.0.1:10000", 10_000);
+
+fn of_address((address, port): (&str, u64), name: &str) -> Result<Vec<u8>, Status> {
+    match name {
+        "address" => text(address),
+        "port" => number(port),
+        _ => Err(Status::NotFound),
+    }
+}
+
 fn of_xds(flow: &Flow, name: &str) -> Result<Vec<u8>, Status> {
     match name {
         "route_name" => text(&flow.info.route_name),
+        "virtual_host_name" => text(&flow.info.virtual_host),
         "cluster_name" => text(flow.info.cluster_name.as_deref().ok_or(Status::NotFound)?),
         "filter_chain_name" => text(""),
         "listener_direction" => number(0),

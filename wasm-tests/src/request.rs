@@ -11,6 +11,7 @@ pub struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Body,
     pub(crate) trailers: Option<HeaderMap>,
+    pub(crate) http1: bool,
     pub(crate) properties: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
@@ -18,15 +19,16 @@ impl Request {
     /// A request without a body, to the authority `service.test`.
     pub fn new(method: &str, path: &str) -> Self {
         let headers = [
-            (":authority", "service.test"),
-            (":path", path),
             (":method", method),
             (":scheme", "http"),
+            (":authority", "service.test"),
+            (":path", path),
         ];
         Self {
             headers: headers.into_iter().collect(),
             body: Body::Chunks(Vec::new()),
             trailers: None,
+            http1: false,
             properties: BTreeMap::new(),
         }
     }
@@ -36,7 +38,7 @@ impl Request {
         let mut request = Self::get("/");
         let pseudo_headers = [(":method", method), (":path", path), (":authority", authority)];
         for (name, value) in pseudo_headers {
-            request.headers.replace(name, value);
+            request.headers.set_in_place(name, value);
         }
         request
     }
@@ -56,7 +58,14 @@ impl Request {
     /// Sets the authority (HTTP/1.1: the Host header).
     #[must_use]
     pub fn authority(mut self, authority: &str) -> Self {
-        self.headers.replace(":authority", authority);
+        self.headers.set_in_place(":authority", authority);
+        self
+    }
+
+    /// A request of HTTP/1.1, not of HTTP/2.
+    #[must_use]
+    pub fn http1(mut self) -> Self {
+        self.http1 = true;
         self
     }
 

@@ -144,7 +144,10 @@ impl Vm {
             Arc::clone(plugin),
             Arc::clone(configuration),
         )));
-        self.call::<_, ()>(Callback::ContextCreate, root, (root, 0_u32))?;
+        self.state_mut().configuring = Some(Arc::default());
+        let created = self.call::<_, ()>(Callback::ContextCreate, root, (root, 0_u32));
+        self.state_mut().configuring = None;
+        created?;
         let vm_configuration = length(&self.state().spec.options.vm_configuration);
         let started: Option<u32> = self.call(Callback::VmStart, root, (root, vm_configuration))?;
         if started == Some(0) {

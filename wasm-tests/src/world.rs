@@ -5,6 +5,7 @@
 
 mod calls;
 mod configure;
+mod failure;
 mod finish;
 mod iterate;
 mod local_reply;
@@ -96,7 +97,8 @@ impl World {
     }
 
     pub(crate) fn add_process(&mut self, workers: usize) -> (usize, Arc<Shared>) {
-        let shared = Arc::new(Shared::new(Arc::clone(&self.clock), self.random.clone()));
+        let node_id = format!("node-{}", self.processes.len() + 1);
+        let shared = Arc::new(Shared::new(node_id, Arc::clone(&self.clock), self.random.clone()));
         self.processes.push(ProcessState {
             shared: Arc::clone(&shared),
             plugins: Vec::new(),

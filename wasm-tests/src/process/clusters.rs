@@ -14,10 +14,10 @@ impl Clusters {
         self.clusters.contains_key(name)
     }
 
-    pub(crate) fn has_hosts(&self, name: &str) -> bool {
+    pub(crate) fn host_count(&self, name: &str) -> u64 {
         self.clusters
             .get(name)
-            .is_some_and(|(cluster, _)| !cluster.hosts.is_empty())
+            .map_or(0, |(cluster, _)| cluster.hosts.len() as u64)
     }
 
     /// Defines a cluster, or replaces it.

@@ -38,6 +38,10 @@ pub(crate) type ForeignFunction = Arc<dyn Fn(&[u8]) -> Result<Vec<u8>, Status> +
 pub(crate) struct Shared {
     clock: Arc<Clock>,
     vms_created: AtomicU64,
+    /// What filters read as `xds.node.id`.
+    pub(crate) node_id: String,
+    /// The level that filters are told.
+    pub(crate) log_level: Mutex<LogLevel>,
     pub(crate) faults: Faults,
     pub(crate) data: Mutex<SharedData>,
     pub(crate) queues: Mutex<Queues>,
@@ -52,8 +56,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(clock: Arc<Clock>, random: Random) -> Self {
+    pub(crate) fn new(node_id: String, clock: Arc<Clock>, random: Random) -> Self {
         Self {
+            node_id,
+            log_level: Mutex::new(LogLevel::Info),
             clock,
             vms_created: AtomicU64::new(0),
             faults: Faults::new(random),

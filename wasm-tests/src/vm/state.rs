@@ -146,7 +146,8 @@ impl HostState {
             }
             MapType::Trailers(direction) => {
                 let stream = self.current_stream()?;
-                let shown = stream.view(direction).trailers || stream.logging;
+                let logged = stream.logging && direction == Direction::Response;
+                let shown = stream.view(direction).trailers || logged;
                 let flow = locked(&stream.flow);
                 flow.message(direction)
                     .trailers

@@ -1,11 +1,14 @@
 //! The calls of filters: one request to a cluster, one answer to the root context.
 
+use std::time::Duration;
+
 use crate::answer::Part;
 use crate::header_map::HeaderMap;
 use crate::process::shared::nanoseconds;
 use crate::vm::callback::Callback;
 use crate::vm::effect::{CallAnswer, HttpCall};
 use crate::vm::length;
+use crate::world::failure::Failure;
 use crate::world::timeline::Event;
 use crate::world::upstream::{Outgoing, Owner};
 use crate::world::{VmRef, World};
@@ -15,15 +18,13 @@ pub(super) struct OpenCall {
     pub(super) vm: VmRef,
     pub(super) root: u32,
     pub(super) token: u32,
+    /// When it was made, in nanoseconds on the steady clock.
+    started: u64,
     pub(super) answer: CallAnswer,
 }
 
-/// What Envoy's own answers say.
+/// What Envoy says when an answer takes too long.
 const TIMEOUT: &str = "upstream request timeout";
-const RESET: &str = "upstream connect error or disconnect/reset before headers. reset reason: remote reset";
-const REFUSED: &str =
-    "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
-
 impl World {
     /// Starts a call that a filter has dispatched.
     pub(super) fn start_call(&mut self, vm: VmRef, root: u32, token: u32, call: HttpCall) {
@@ -35,9 +36,11 @@ impl World {
             vm,
             root,
             token,
+            started: self.now(),
             answer: CallAnswer::default(),
         };
         let mut headers = call.headers;
+        headers.replace("x-envoy-internal", "true");
         if !call.body.is_empty() {
             headers.replace("content-length", call.body.len().to_string());
         }
@@ -57,17 +60,23 @@ impl World {
     }
 
     pub(super) fn call_part(&mut self, id: u64, part: Part, end: bool) {
+        let now = self.now();
         let Some(Owner::Call(call)) = self.upstreams.get_mut(&id).map(|upstream| &mut upstream.owner) else {
             return;
         };
         let begun = call.answer.headers.is_some();
         match part {
-            Part::Headers(headers) => call.answer.headers = Some(headers),
+            Part::Headers(mut headers) => {
+                let took = Duration::from_nanos(now.saturating_sub(call.started)).as_millis();
+                headers.replace("x-envoy-upstream-service-time", took.to_string());
+                call.answer.headers = Some(headers);
+            }
             Part::Data(bytes) => call.answer.body.extend(bytes),
             Part::Trailers(trailers) => call.answer.trailers = Some(trailers),
-            Part::Reset if begun => return self.end_call(id, Some(broken())),
-            Part::Reset => return self.end_call(id, Some(own_answer(503, RESET))),
-            Part::Refused => return self.end_call(id, Some(own_answer(503, REFUSED))),
+            Part::Reset | Part::Closed if begun => return self.end_call(id, Some(broken())),
+            Part::Reset => return self.end_call(id, Some(own_answer(503, &Failure::Reset.body(false)))),
+            Part::Closed => return self.end_call(id, Some(own_answer(503, &Failure::Closed.body(false)))),
+            Part::Refused => return self.end_call(id, Some(own_answer(503, &Failure::Refused.body(false)))),
         }
         if end {
             self.end_call(id, None);

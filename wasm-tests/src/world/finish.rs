@@ -8,6 +8,7 @@ use crate::process::shared::locked;
 use crate::transcript::Response;
 use crate::vm::callback::Callback;
 use crate::vm::context::Context;
+use crate::world::router::flag;
 use crate::world::{StreamRef, VmRef, WorkerRef, World};
 
 impl World {
@@ -26,6 +27,10 @@ impl World {
             Direction::Response => {}
         }
         stream.response_sent = true;
+        stream.unsendable = !is_final(&locked(&stream.flow).response.headers);
+        if stream.unsendable {
+            return self.reset_at_end(at, end);
+        }
         let headers = {
             let headers = &mut locked(&stream.flow).response.headers;
             if stream.router.is_some() {
@@ -58,6 +63,9 @@ impl World {
                 return;
             }
             Direction::Response => {}
+        }
+        if stream.unsendable {
+            return self.reset_at_end(at, end);
         }
         locked(&stream.flow).info.response_bytes += body.len() as u64;
         let mut transcript = locked(&stream.transcript);
@@ -97,6 +105,22 @@ impl World {
         locked(&stream.transcript).complete = true;
         if stream.router.is_some() {
             self.finish(at);
+        }
+    }
+
+    /// The client goes away.
+    pub(crate) fn abort(&mut self, at: StreamRef) {
+        if let Some(stream) = self.stream(at) {
+            let info = &mut locked(&stream.flow).info;
+            info.response_code_details = Some("http2.remote_reset".to_owned());
+            info.response_flags |= flag::DOWNSTREAM_REMOTE_RESET;
+        }
+        self.reset(at);
+    }
+
+    fn reset_at_end(&mut self, at: StreamRef, end: bool) {
+        if end {
+            self.reset(at);
         }
     }
 
@@ -190,6 +214,12 @@ impl World {
         }
         self.upstreams.retain(|_, upstream| upstream.worker() != at);
     }
+}
+
+/// A status that can end a request; no codec writes another one.
+fn is_final(headers: &HeaderMap) -> bool {
+    let status = headers.text(":status").and_then(|status| status.parse().ok());
+    status.is_none_or(|status: u32| (200..1000).contains(&status))
 }
 
 /// What Envoy's connection manager adds behind all filters.

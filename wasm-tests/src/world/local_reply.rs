@@ -13,7 +13,7 @@ impl World {
         let Some(stream) = self.stream_mut(at) else {
             return;
         };
-        if stream.response_sent || !(200..1000).contains(&response.status) {
+        if stream.response_sent {
             return self.reset(at);
         }
         stream.answered = true;

@@ -15,12 +15,12 @@ pub(crate) fn prepare(response: &LocalResponse, request: &HeaderMap) -> (HeaderM
         make_trailers_only(&mut headers, response);
         return (headers, Vec::new());
     }
-    headers.remove("content-length");
     if response.body.is_empty() || matches!(response.status, 204 | 304) {
+        headers.remove("content-length");
         headers.remove("content-type");
         return (headers, Vec::new());
     }
-    headers.add("content-length", response.body.len().to_string());
+    headers.set_in_place("content-length", response.body.len().to_string());
     if headers.get("content-type").is_none() {
         headers.add("content-type", "text/plain");
     }

@@ -66,7 +66,7 @@ impl RetryPolicy {
     /// Takes one of the retries that are left; false when there is none.
     fn take(&mut self) -> bool {
         let takes = self.left > 0;
-        self.exhausted |= !takes;
+        self.exhausted |= !takes && !self.on.is_empty();
         self.left = self.left.saturating_sub(1);
         takes
     }

@@ -10,6 +10,7 @@ use crate::header_map::HeaderMap;
 use crate::process::shared::{locked, nanoseconds};
 use crate::request::LocalResponse;
 use crate::route::{Destination, Route};
+use crate::world::failure::Failure;
 use crate::world::retry::RetryPolicy;
 use crate::world::timeline::Event;
 use crate::world::upstream::{Outgoing, Owner};
@@ -21,8 +22,10 @@ pub(super) mod flag {
     pub(in crate::world) const UPSTREAM_REQUEST_TIMEOUT: u64 = 0x4;
     pub(in crate::world) const UPSTREAM_REMOTE_RESET: u64 = 0x10;
     pub(in crate::world) const UPSTREAM_CONNECTION_FAILURE: u64 = 0x20;
+    pub(in crate::world) const UPSTREAM_CONNECTION_TERMINATION: u64 = 0x40;
     pub(in crate::world) const NO_ROUTE_FOUND: u64 = 0x100;
     pub(in crate::world) const UPSTREAM_RETRY_LIMIT_EXCEEDED: u64 = 0x8000;
+    pub(in crate::world) const DOWNSTREAM_REMOTE_RESET: u64 = 0x1000_0000;
     pub(in crate::world) const NO_CLUSTER_FOUND: u64 = 0x0100_0000;
 }
 
@@ -78,17 +81,14 @@ impl World {
                 own_reply(503, "", "cluster_not_found"),
             );
         };
-        self.note_route(at, &route, &cluster);
-        let known = self
-            .shared(at.worker.process)
-            .is_some_and(|shared| shared.has_cluster(&cluster));
-        if !known {
+        if !self.knows(at, &cluster) {
             return self.proxy_reply(
                 at,
                 flag::NO_CLUSTER_FOUND,
                 own_reply(503, "", "cluster_not_found"),
             );
         }
+        self.note_route(at, &route, &cluster);
         self.start_routing(at, route, cluster, &headers);
         if end {
             self.request_complete(at);
@@ -122,18 +122,32 @@ impl World {
         let Terminal::Router(routes) = &stream.chain.terminal else {
             return;
         };
+        let shared = self.shared(at.worker.process);
         let mut flow = locked(&stream.flow);
+        flow.info.virtual_host.clone_from(&stream.chain.virtual_host);
         if let Some(route) = routes.iter().find(|route| route.matches(&flow.request.headers)) {
             flow.info.route_name.clone_from(&route.name);
-            flow.info.cluster_name = cluster_of(route, &flow.request.headers);
+            flow.info.cluster_name =
+                cluster_of(route, &flow.request.headers).filter(|name| self.knows(at, name));
+            let cluster = flow.info.cluster_name.as_deref();
+            let hosts = |name: &str| shared.map(|shared| locked(&shared.clusters).host_count(name));
+            flow.info.endpoints = cluster.and_then(hosts);
         }
     }
 
+    fn knows(&self, at: StreamRef, cluster: &str) -> bool {
+        let shared = self.shared(at.worker.process);
+        shared.is_some_and(|shared| shared.has_cluster(cluster))
+    }
+
     fn note_route(&mut self, at: StreamRef, route: &Route, cluster: &str) {
+        let shared = self.shared(at.worker.process);
+        let endpoints = shared.map(|shared| locked(&shared.clusters).host_count(cluster));
         if let Some(stream) = self.stream_mut(at) {
             let mut flow = locked(&stream.flow);
             flow.info.route_name.clone_from(&route.name);
             flow.info.cluster_name = Some(cluster.to_owned());
+            flow.info.endpoints = endpoints;
         }
     }
 
@@ -164,9 +178,10 @@ impl World {
         router.attempts += 1;
         router.started = now;
         let limit = router.longest_try();
+        steer(&mut locked(&flow).request.headers, limit);
         let outgoing = Outgoing {
             cluster: router.cluster.clone(),
-            headers: upstream_headers(&locked(&flow).request.headers, limit),
+            headers: locked(&flow).request.headers.clone(),
             attempt: router.attempts,
         };
         locked(&flow).info.attempt_count = router.attempts;
@@ -253,8 +268,9 @@ impl World {
                 }
                 self.arrive_trailers(at, Direction::Response);
             }
-            Part::Reset => return self.try_failed(at, id, false),
-            Part::Refused => return self.try_failed(at, id, true),
+            Part::Reset => return self.try_failed(at, id, Failure::Reset),
+            Part::Closed => return self.try_failed(at, id, Failure::Closed),
+            Part::Refused => return self.try_failed(at, id, Failure::Refused),
         }
         if end {
             self.forget_try(at, id);
@@ -301,12 +317,12 @@ impl World {
     }
 
     /// A try's host has refused or reset it.
-    fn try_failed(&mut self, at: StreamRef, id: u64, refused: bool) {
+    fn try_failed(&mut self, at: StreamRef, id: u64, failure: Failure) {
         let Some(router) = self.router_mut(at) else {
             return;
         };
         let committed = router.committed == Some(id);
-        let retries = !committed && router.policy.retries_failure(refused);
+        let retries = !committed && router.policy.retries_failure(failure == Failure::Refused);
         self.forget_try(at, id);
         if committed {
             return self.reset(at);
@@ -318,8 +334,20 @@ impl World {
             .router_mut(at)
             .is_some_and(|router| !router.tries.is_empty() || router.pending_retries > 0);
         if !waits {
-            self.proxy_reply(at, failure_flag(refused), failure_reply(refused));
+            self.answer_failure(at, failure);
         }
+    }
+
+    fn answer_failure(&mut self, at: StreamRef, failure: Failure) {
+        let retried = self.router_mut(at).is_some_and(|router| router.attempts > 1);
+        if let Some(stream) = self.stream(at) {
+            let info = &mut locked(&stream.flow).info;
+            failure
+                .transport_failure()
+                .clone_into(&mut info.transport_failure);
+        }
+        let reply = own_reply(503, &failure.body(retried), failure.details());
+        self.proxy_reply(at, failure.flag(), reply);
     }
 
     /// A try that is over has nothing to be reset.
@@ -367,24 +395,24 @@ fn cluster_of(route: &Route, headers: &HeaderMap) -> Option<String> {
 }
 
 /// The headers that steer the router go no further; the host is told how long it has.
-fn upstream_headers(headers: &HeaderMap, limit: Option<Duration>) -> HeaderMap {
-    let steering = [
-        "x-envoy-retry-on",
-        "x-envoy-max-retries",
-        "x-envoy-retriable-status-codes",
-        "x-envoy-hedge-on-per-try-timeout",
-        "x-envoy-upstream-rq-timeout-ms",
-        "x-envoy-upstream-rq-per-try-timeout-ms",
-    ];
-    let mut kept: HeaderMap = headers
-        .iter()
-        .filter(|(name, _)| !steering.contains(name))
-        .collect();
-    if let Some(limit) = limit {
-        kept.replace("x-envoy-expected-rq-timeout-ms", limit.as_millis().to_string());
+fn steer(headers: &mut HeaderMap, limit: Option<Duration>) {
+    for name in STEERING {
+        headers.remove(name);
     }
-    kept
+    if let Some(limit) = limit {
+        headers.replace("x-envoy-expected-rq-timeout-ms", limit.as_millis().to_string());
+    }
 }
+
+/// What the router reads from request headers.
+const STEERING: [&str; 6] = [
+    "x-envoy-retry-on",
+    "x-envoy-max-retries",
+    "x-envoy-retriable-status-codes",
+    "x-envoy-hedge-on-per-try-timeout",
+    "x-envoy-upstream-rq-timeout-ms",
+    "x-envoy-upstream-rq-per-try-timeout-ms",
+];
 
 pub(super) fn own_reply(status: u32, body: &str, details: &str) -> LocalResponse {
     LocalResponse {
@@ -394,25 +422,4 @@ pub(super) fn own_reply(status: u32, body: &str, details: &str) -> LocalResponse
         grpc_status: None,
         details: details.to_owned(),
     }
-}
-
-fn failure_flag(refused: bool) -> u64 {
-    if refused {
-        flag::UPSTREAM_CONNECTION_FAILURE
-    } else {
-        flag::UPSTREAM_REMOTE_RESET
-    }
-}
-
-fn failure_reply(refused: bool) -> LocalResponse {
-    let (reason, details) = if refused {
-        ("remote connection failure", "remote_connection_failure")
-    } else {
-        ("remote reset", "remote_reset")
-    };
-    own_reply(
-        503,
-        &format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}"),
-        &format!("upstream_reset_before_response_started{{{details}}}"),
-    )
 }

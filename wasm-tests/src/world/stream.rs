@@ -28,6 +28,8 @@ pub(crate) struct HttpStream {
     pub(super) answered: bool,
     /// The response's headers have reached the client.
     pub(super) response_sent: bool,
+    /// The response has a status that no codec writes: the client is reset when the response has passed.
+    pub(super) unsendable: bool,
     /// Its filters are being told that it has ended.
     pub(super) finishing: bool,
 }
@@ -156,6 +158,7 @@ impl World {
             router,
             answered: false,
             response_sent: false,
+            unsendable: false,
             finishing: false,
         };
         let Some(worker) = self.worker_mut(at) else {
@@ -183,12 +186,17 @@ impl World {
         let mut flow = Flow {
             properties: request.properties,
             info: StreamInfo {
-                started: self.now(),
+                started: self.clock.wall(),
+                protocol: if request.http1 { "HTTP/1.1" } else { "HTTP/2" },
                 ..StreamInfo::default()
             },
             ..Flow::default()
         };
         flow.request.headers = request.headers;
+        if !request.http1 {
+            // RFC 9113, 8.2.3.
+            flow.request.headers.join("cookie", b"; ");
+        }
         flow.request.trailers = request.trailers;
         (flow, request.body)
     }

@@ -69,7 +69,10 @@ impl World {
         let host = locked(&shared.clusters).pick(&outgoing.cluster, tried)?;
         let at_headers = locked(&shared.clusters).answers_at_headers(&outgoing.cluster);
         let name = host.name.clone();
+        self.last_upstream += 1;
+        let id = self.last_upstream;
         let request = UpstreamRequest {
+            number: id,
             cluster: outgoing.cluster,
             host: name.clone(),
             headers: outgoing.headers,
@@ -86,8 +89,6 @@ impl World {
             transcript.upstream.push(request);
             transcript.upstream.len() - 1
         };
-        self.last_upstream += 1;
-        let id = self.last_upstream;
         self.upstreams.insert(
             id,
             Upstream {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use weir_wasm_tests::{
     Answer as Answered, Cluster as Scripted, Exchange, FailurePolicy as Policy, HeaderMap, HttpChain,
-    Listener, PluginOptions, Process, Request, Route as Routed, UpstreamRequest,
+    Listener, LogLevel, PluginOptions, Process, Request, Route as Routed, UpstreamRequest,
 };
 
 use crate::envoy::FILTERS;
@@ -25,6 +25,7 @@ const RELOAD_BACK_OFF: Duration = Duration::from_millis(1_500);
 /// Runs a scenario.
 pub(crate) fn run(scenario: &Scenario) -> Trace {
     let process = Process::new(1);
+    process.set_log_level(LogLevel::Trace);
     for cluster in &scenario.clusters {
         process.cluster(&scenario.cluster_name(cluster.name), hosts(cluster));
     }
@@ -48,7 +49,7 @@ pub(crate) fn run(scenario: &Scenario) -> Trace {
 
 /// The chain's listener; none when a filter refuses its configuration.
 fn listener(process: &Process, scenario: &Scenario) -> Option<Listener> {
-    let mut chain = HttpChain::new();
+    let mut chain = HttpChain::new().virtual_host("everything");
     for (probe, name) in scenario.filters.iter().zip(FILTERS) {
         let module = probe.module(scenario.name);
         let plugin = process.load_with(
@@ -93,26 +94,37 @@ fn hosts(cluster: &Cluster) -> Scripted {
     let served = Arc::new(Mutex::new(0));
     (0..cluster.hosts).fold(Scripted::empty(), |scripted, host| {
         let (served, refuses, answers) = (Arc::clone(&served), cluster.refuses, cluster.answers.clone());
+        let http1 = cluster.http1;
         scripted.host(&host.to_string(), move |_| {
             if refuses {
                 return Answered::refused();
             }
             let mut served = served.lock().unwrap();
             *served += 1;
-            answered(&answers[(answers.len() - 1).min(*served - 1)])
+            answered(&answers[(answers.len() - 1).min(*served - 1)], http1)
         })
     })
 }
 
-fn answered(answer: &Answer) -> Answered {
+fn answered(answer: &Answer, http1: bool) -> Answered {
     let Some(status) = answer.status else {
-        return Answered::reset().after(answer.after);
+        let failed = if http1 {
+            Answered::closed()
+        } else {
+            Answered::reset()
+        };
+        return failed.after(answer.after);
     };
     let headers = answer.headers.iter();
     let start = headers.fold(
         Answered::status(status).after(answer.after),
         |answered, (name, value)| answered.header(name, value),
     );
+    let start = if http1 && !answer.parts.is_empty() {
+        start.header("transfer-encoding", "chunked")
+    } else {
+        start
+    };
     answer.parts.iter().fold(start, |answered, part| match part {
         Part::Chunk(text) => answered.body(*text),
         Part::Large(size) => answered.body(vec![b'x'; *size]),
@@ -186,10 +198,12 @@ impl Run {
 
     fn open(&self, client: &Client) -> Sender {
         let start = Request::new(client.method, client.path).header("x-forwarded-proto", "http");
-        let request = client
-            .headers
-            .iter()
-            .fold(start, |request, (name, value)| request.header(name, value));
+        let start = if client.http1 { start.http1() } else { start };
+        let request = grouped(&client.headers)
+            .into_iter()
+            .fold(start, |request, (name, value)| request.header(name, value))
+            // As long as Envoy's, which the probes only measure.
+            .property(&["destination", "address"], "127.100.100.200:10000");
         // A client that only waits to leave has no body.
         let ends = matches!(client.parts[..], [] | [Part::Said(_), Part::Reset]);
         let mut sender = Sender {
@@ -280,7 +294,14 @@ fn upstreams(process: &Process, clients: &[Sender], scenario: &Scenario) -> Vec<
             .iter()
             .flat_map(|client| client.exchange.upstream_requests()),
     );
-    requests.sort_by_key(|request| request.at);
+    let refuses = |name: &str| {
+        scenario
+            .clusters
+            .iter()
+            .any(|cluster| cluster.refuses && scenario.cluster_name(cluster.name) == name)
+    };
+    requests.retain(|request| !refuses(&request.cluster));
+    requests.sort_by_key(|request| request.number);
     let mut used: Vec<(String, String)> = Vec::new();
     let mut lines = Vec::new();
     for request in &requests {
@@ -304,14 +325,32 @@ fn upstream(request: &UpstreamRequest, place: usize, scenario: &Scenario) -> Str
     let cluster = request.cluster.strip_prefix(&prefix).unwrap_or(&request.cluster);
     let headers = trace::shown(&texts(&request.headers), &scenario.shown);
     let reset = if request.complete { "" } else { " reset" };
+    let http1 = scenario
+        .clusters
+        .iter()
+        .any(|known| known.http1 && known.name == cluster);
+    let (authority, host) = if http1 {
+        (String::new(), format!("host={}", text(":authority")))
+    } else {
+        (text(":authority"), String::new())
+    };
+    let headers = [host, headers].into_iter().filter(|part| !part.is_empty());
+    let headers: Vec<String> = headers.collect();
     format!(
-        "{cluster}/{place}: {} {}{} {headers}{}{}{reset}",
+        "{cluster}/{place}: {} {authority}{} {}{}{}{reset}",
         text(":method"),
-        text(":authority"),
         text(":path"),
+        headers.join(" "),
         trace::body(&request.body),
         trailers(request.trailers.as_ref()),
     )
+}
+
+/// Clients of the real Envoy send values of one name one after the other.
+fn grouped(headers: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+    let mut grouped = headers.to_vec();
+    grouped.sort_by_key(|(name, _)| headers.iter().position(|(first, _)| first == name));
+    grouped
 }
 
 fn trailers(trailers: Option<&HeaderMap>) -> String {

@@ -21,7 +21,6 @@ pub(super) fn add(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
 /// What lies within the buffer; nothing at all is written to the VM when that is nothing.
 fn get(guest: &mut Guest<'_>, buffer: u32, (start, size): (u32, u32), to: (u32, u32)) -> Result<(), Fault> {
     let content = content(guest.state(), BufferType::try_from(buffer)?)?;
-    start.checked_add(size).ok_or(Status::BadArgument)?;
     let part: Vec<u8> = content
         .iter()
         .copied()
@@ -49,7 +48,19 @@ fn set(guest: &mut Guest<'_>, buffer: u32, range: (u32, u32), bytes: (u32, u32))
         (BufferType::Stream(direction), Some(stream)) => stream.view_mut(direction).body.as_mut(),
         _ => None,
     };
-    Ok(splice(body.ok_or(Status::BadArgument)?, start, size, bytes)?)
+    let Some(body) = body else {
+        return Err(refusal(guest.state(), buffer).into());
+    };
+    Ok(splice(body, start, size, bytes)?)
+}
+
+/// What is there can't be changed; what is not there is not found, where Envoy has a buffer for it at other times.
+fn refusal(state: &HostState, buffer: BufferType) -> Status {
+    match buffer {
+        BufferType::CallBody if state.answer.is_none() => Status::NotFound,
+        BufferType::PluginConfiguration if state.configuring.is_none() => Status::NotFound,
+        _ => Status::BadArgument,
+    }
 }
 
 /// Envoy's rule: from the start, `size` bytes are replaced; from the end on, bytes are appended; between, it refuses.
@@ -76,8 +87,9 @@ fn content(state: &HostState, buffer: BufferType) -> Result<&[u8], Status> {
         }
         BufferType::VmConfiguration => Ok(&state.spec.options.vm_configuration),
         BufferType::PluginConfiguration => state.configuring.as_deref().ok_or(Status::NotFound),
-        BufferType::CallBody | BufferType::GrpcMessage => answer.ok_or(Status::NotFound),
-        BufferType::ForeignArguments => Err(Status::NotFound),
+        BufferType::CallBody => answer.ok_or(Status::NotFound),
+        BufferType::GrpcMessage => Ok(answer.unwrap_or_default()),
+        BufferType::ForeignArguments => Ok(&[]),
     }
 }
 

@@ -45,7 +45,7 @@ fn dispatch(guest: &mut Guest<'_>, call: HttpCall, token_to: u32) -> Result<(), 
     if !complete || !guest.state().shared().has_cluster(&call.cluster) {
         return Err(Status::BadArgument.into());
     }
-    if !locked(&guest.state().shared().clusters).has_hosts(&call.cluster) {
+    if locked(&guest.state().shared().clusters).host_count(&call.cluster) == 0 {
         return Err(Status::InternalFailure.into());
     }
     let state = guest.state_mut();

@@ -32,7 +32,11 @@ fn get(guest: &mut Guest<'_>, map: u32, name: (u32, u32), value_to: (u32, u32)) 
     let found = guest
         .state()
         .with_map(map, |headers| headers.get(&name).map(<[u8]>::to_vec));
-    let value = found.ok_or(Status::BadArgument)?.ok_or(Status::NotFound)?;
+    let absent = match guest.state().current_stream() {
+        Some(stream) if stream.logging => Status::NotFound,
+        _ => Status::BadArgument,
+    };
+    let value = found.ok_or(absent)?.ok_or(Status::NotFound)?;
     guest.hand_out(&value, value_to.0, value_to.1)
 }
 
@@ -72,9 +76,16 @@ fn set_pairs(guest: &mut Guest<'_>, map: u32, pairs: u32, size: u32) -> Result<(
     Ok(guest.state_mut().change_map(map, |headers| *headers = pairs)?)
 }
 
-/// The size in bytes, as in Envoy, not the number of headers.
+/// The size in bytes, as in Envoy, not the number of headers; not to be had in `proxy_on_log`.
 fn get_size(guest: &mut Guest<'_>, map: u32, size_to: u32) -> Result<(), Fault> {
     let map = MapType::try_from(map)?;
+    if guest
+        .state()
+        .current_stream()
+        .is_some_and(|stream| stream.logging)
+    {
+        return Err(Status::BadArgument.into());
+    }
     let size = guest
         .state()
         .with_map(map, HeaderMap::byte_size)

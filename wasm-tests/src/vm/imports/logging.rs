@@ -3,15 +3,17 @@
 use wasmtime::Linker;
 
 use crate::abi::LogLevel;
+use crate::process::shared::locked;
 use crate::vm::guest::{Fault, Guest};
 use crate::vm::state::HostState;
 
 pub(super) fn add(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     host_functions!(linker, {
         proxy_log(guest, level: u32, text: u32, size: u32) => log(guest, level, text, size);
-        // Envoy's default level. Lines below it are kept nevertheless.
-        proxy_get_log_level(guest, level_to: u32) =>
-            guest.write(level_to, &(LogLevel::Info as u32).to_le_bytes());
+        proxy_get_log_level(guest, level_to: u32) => {
+            let level = *locked(&guest.state().shared().log_level);
+            guest.write(level_to, &(level as u32).to_le_bytes())
+        };
     });
     Ok(())
 }

@@ -28,9 +28,11 @@ fn get(guest: &mut Guest<'_>, path: (u32, u32), value_to: (u32, u32)) -> Result<
 fn value(state: &HostState, path: &[u8]) -> Result<Vec<u8>, Status> {
     let plugin = &state.current_plugin().options;
     match path {
+        b"" => return Err(Status::SerializationFailure),
         b"plugin_name" => return Ok(plugin.name.clone().into_bytes()),
         b"plugin_root_id" => return Ok(plugin.root_id.clone().into_bytes()),
         b"plugin_vm_id" => return Ok(plugin.vm_id.clone().into_bytes()),
+        b"xds\0node\0id" => return Ok(state.shared().node_id.clone().into_bytes()),
         _ => {}
     }
     let stream = state.current_stream().ok_or(Status::NotFound)?;
@@ -38,7 +40,7 @@ fn value(state: &HostState, path: &[u8]) -> Result<Vec<u8>, Status> {
         return Ok(given.clone());
     }
     match properties::of_stream(stream, &parts(path)) {
-        Err(Status::NotFound) => properties::filter_state(&locked(&stream.flow), path),
+        Err(Status::NotFound) if !path.contains(&0) => properties::filter_state(&locked(&stream.flow), path),
         known => known,
     }
 }

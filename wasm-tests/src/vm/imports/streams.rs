@@ -78,9 +78,10 @@ fn direction(stream: u32) -> Result<Direction, Status> {
     }
 }
 
+/// 0: the context whose callback it is.
 fn set_effective_context(guest: &mut Guest<'_>, context: u32) -> Result<(), Fault> {
     let state = guest.state_mut();
-    if !state.contexts.contains_key(&context) {
+    if context != 0 && !state.contexts.contains_key(&context) {
         return Err(Status::BadArgument.into());
     }
     state.effective = context;
