@@ -1,6 +1,7 @@
 //! A request and what became of it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use crate::abi::Direction;
@@ -97,4 +98,55 @@ impl Exchange {
         world.abort(self.opened.at);
         world.run_due();
     }
+}
+
+/// The whole exchange as text that is the same in every run, for snapshots (`insta::assert_snapshot!`): what every
+/// upstream host got, and what the client got.
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let transcript = locked(&self.opened.transcript);
+        let flow = locked(&self.opened.flow);
+        let started = flow.info.started;
+        for request in &transcript.upstream {
+            let after = request.at.saturating_sub(Duration::from_nanos(started));
+            let reset = if request.reset { ", reset" } else { "" };
+            writeln!(
+                f,
+                "to {}/{} after {after:?}{reset}",
+                request.cluster, request.host
+            )?;
+            message(f, &request.headers, &request.body, request.trailers.as_ref())?;
+        }
+        let Some(response) = &transcript.response else {
+            return writeln!(f, "no response{}", if transcript.reset { ", reset" } else { "" });
+        };
+        let details = flow.info.response_code_details.as_deref().unwrap_or("no details");
+        let took = flow
+            .info
+            .ended
+            .map(|ended| Duration::from_nanos(ended.saturating_sub(started)));
+        match took {
+            Some(took) => writeln!(f, "response after {took:?}, {details}")?,
+            None => writeln!(f, "response, not ended, {details}")?,
+        }
+        message(f, &response.headers, &response.body, response.trailers.as_ref())
+    }
+}
+
+fn message(
+    f: &mut fmt::Formatter<'_>,
+    headers: &HeaderMap,
+    body: &[u8],
+    trailers: Option<&HeaderMap>,
+) -> fmt::Result {
+    for (name, value) in headers.iter() {
+        writeln!(f, "  {name}: {}", value.escape_ascii())?;
+    }
+    if !body.is_empty() {
+        writeln!(f, "  [{}]", body.escape_ascii())?;
+    }
+    for (name, value) in trailers.into_iter().flat_map(HeaderMap::iter) {
+        writeln!(f, "  trailer {name}: {}", value.escape_ascii())?;
+    }
+    Ok(())
 }

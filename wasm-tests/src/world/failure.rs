@@ -1,6 +1,5 @@
 //! How a try fails before its answer, and what Envoy says of it (on Linux).
 
-use crate::answer::Part;
 use crate::world::router::flag;
 
 /// What a host did instead of answering.
@@ -12,15 +11,6 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    pub(super) fn of(part: &Part) -> Option<Self> {
-        match part {
-            Part::Reset => Some(Self::Reset),
-            Part::Closed => Some(Self::Closed),
-            Part::Refused => Some(Self::Refused),
-            Part::Headers(_) | Part::Data(_) | Part::Trailers(_) => None,
-        }
-    }
-
     fn reason(self) -> &'static str {
         match self {
             Self::Reset => "remote reset",

@@ -259,8 +259,11 @@ impl World {
 
     /// A part of a try's answer.
     pub(super) fn try_part(&mut self, at: StreamRef, id: u64, part: Part, end: bool) {
+        if end && matches!(part, Part::Data(_) | Part::Trailers(_)) {
+            self.forget_try(at, id);
+        }
         match part {
-            Part::Headers(headers) => return self.try_headers(at, id, headers, end),
+            Part::Headers(headers) => self.try_headers(at, id, headers, end),
             Part::Data(bytes) => self.arrive_body(at, Direction::Response, bytes, end),
             Part::Trailers(trailers) => {
                 if let Some(stream) = self.stream(at) {
@@ -268,12 +271,9 @@ impl World {
                 }
                 self.arrive_trailers(at, Direction::Response);
             }
-            Part::Reset => return self.try_failed(at, id, Failure::Reset),
-            Part::Closed => return self.try_failed(at, id, Failure::Closed),
-            Part::Refused => return self.try_failed(at, id, Failure::Refused),
-        }
-        if end {
-            self.forget_try(at, id);
+            Part::Reset => self.try_failed(at, id, Failure::Reset),
+            Part::Closed => self.try_failed(at, id, Failure::Closed),
+            Part::Refused => self.try_failed(at, id, Failure::Refused),
         }
     }
 

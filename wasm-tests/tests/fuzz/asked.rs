@@ -34,7 +34,8 @@ impl Asked {
 
     pub(crate) fn request(&self) -> Request {
         let request =
-            Request::with_pseudo_headers(&self.method.bytes(), &self.path.bytes(), &self.authority.bytes());
+            Request::with_pseudo_headers(&self.method.bytes(), &self.path.bytes(), &self.authority.bytes())
+                .http1();
         let headers = self.headers.iter();
         let request = headers.fold(request, |request, (name, value)| {
             request.header(name, value.bytes())

@@ -7,8 +7,11 @@
 )]
 
 mod abi;
+mod chain;
 mod configuration;
 mod failures;
+mod faults;
+mod fleet;
 mod header_maps;
 mod probe;
 mod sharing;
