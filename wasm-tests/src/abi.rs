@@ -53,6 +53,36 @@ pub(crate) enum Direction {
     Response,
 }
 
+/// What a stream carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http,
+    Tcp,
+}
+
+/// One direction of a stream of one kind: 0 is an HTTP request, 1 its response, 2 what comes from a TCP client, 3 what
+/// goes to it. Buffers of streams have the same numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StreamType {
+    pub(crate) protocol: Protocol,
+    pub(crate) direction: Direction,
+}
+
+impl TryFrom<u32> for StreamType {
+    type Error = Status;
+
+    fn try_from(value: u32) -> Result<Self, Status> {
+        let (protocol, direction) = match value {
+            0 => (Protocol::Http, Direction::Request),
+            1 => (Protocol::Http, Direction::Response),
+            2 => (Protocol::Tcp, Direction::Request),
+            3 => (Protocol::Tcp, Direction::Response),
+            _ => return Err(Status::BadArgument),
+        };
+        Ok(Self { protocol, direction })
+    }
+}
+
 /// The level of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
@@ -119,7 +149,7 @@ impl TryFrom<u32> for MapType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BufferType {
     /// A body; on a TCP connection, data from the client or from the upstream.
-    Stream(Direction),
+    Stream(StreamType),
     CallBody,
     GrpcMessage,
     VmConfiguration,
@@ -132,8 +162,7 @@ impl TryFrom<u32> for BufferType {
 
     fn try_from(value: u32) -> Result<Self, Status> {
         Ok(match value {
-            0 | 2 => Self::Stream(Direction::Request),
-            1 | 3 => Self::Stream(Direction::Response),
+            0..=3 => Self::Stream(StreamType::try_from(value)?),
             4 => Self::CallBody,
             5 => Self::GrpcMessage,
             6 => Self::VmConfiguration,

@@ -49,6 +49,8 @@ pub(crate) struct Flow {
     pub(crate) properties: BTreeMap<Vec<u8>, Vec<u8>>,
     /// What filters have set, by the path that they named.
     pub(crate) filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// The cluster that a filter has chosen for its TCP connection.
+    pub(crate) tcp_cluster: Option<String>,
 }
 
 /// A flow, shared by the contexts of all filters of a stream.

@@ -23,14 +23,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    #[expect(
-        clippy::panic,
-        reason = "a filter of another process is a mistake in the test itself"
-    )]
     pub(crate) fn new(world: &WorldHandle, process: usize, chain: HttpChain) -> Self {
-        if chain.filters.iter().any(|(other, _)| *other != process) {
-            panic!("a filter of the chain belongs to another process");
-        }
+        require_own(process, &chain.filters);
         Self {
             world: Arc::clone(world),
             process,
@@ -62,5 +56,16 @@ impl Listener {
             }
         }
         Ok(exchange)
+    }
+}
+
+/// The filters of a chain must belong to its process.
+#[expect(
+    clippy::panic,
+    reason = "a filter of another process is a mistake in the test itself"
+)]
+pub(crate) fn require_own(process: usize, filters: &[(usize, usize)]) {
+    if filters.iter().any(|(other, _)| *other != process) {
+        panic!("a filter of the chain belongs to another process");
     }
 }

@@ -25,6 +25,9 @@ use crate::process::costs::Cost;
 use crate::process::faults::Fault;
 use crate::process::metrics::MetricKind;
 use crate::process::shared::{LogLine, Shared, locked, nanoseconds};
+use crate::tcp_chain::TcpChain;
+use crate::tcp_cluster::TcpCluster;
+use crate::tcp_listener::TcpListener;
 
 /// An Envoy process with a number of workers. Time stands still until [`Process::advance`] moves it.
 pub struct Process {
@@ -77,6 +80,19 @@ impl Process {
     /// When a filter of the chain belongs to another process.
     pub fn listener(&self, chain: HttpChain) -> Listener {
         Listener::new(&self.world, self.index, chain)
+    }
+
+    /// Defines a cluster for TCP connections, or replaces it. Its name is its own, apart from those of HTTP clusters.
+    pub fn tcp_cluster(&self, name: &str, cluster: TcpCluster) {
+        locked(&self.shared.tcp_clusters).insert(name.to_owned(), cluster);
+    }
+
+    /// A listener that sends TCP connections through a chain of network filters to a cluster.
+    ///
+    /// # Panics
+    /// When a filter of the chain belongs to another process.
+    pub fn tcp_listener(&self, chain: TcpChain) -> TcpListener {
+        TcpListener::new(&self.world, self.index, chain)
     }
 
     /// A foreign function that filters can call by this name. Envoy's `clear_route_cache` and

@@ -4,7 +4,7 @@
 //! Source: Envoy's attributes, <https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/advanced/attributes>;
 //! in which callback a filter can read which is as seen on Envoy 1.40.
 
-use crate::abi::{Direction, Status};
+use crate::abi::{Direction, Protocol, Status};
 use crate::flow::Flow;
 use crate::header_map::HeaderMap;
 use crate::process::shared::locked;
@@ -14,6 +14,10 @@ use crate::vm::context::StreamContext;
 pub(crate) fn of_stream(stream: &StreamContext, path: &[&str]) -> Result<Vec<u8>, Status> {
     let flow = locked(&stream.flow);
     let shown = |direction| stream.logging || stream.view(direction).headers;
+    let http_only = matches!(path, ["request", "protocol"] | ["xds", "route_name"]);
+    if stream.protocol == Protocol::Tcp && http_only {
+        return Err(Status::NotFound);
+    }
     match path {
         [""] | ["request" | "response" | "connection" | "upstream" | "xds" | "filter_state"] => {
             Err(Status::SerializationFailure)

@@ -13,6 +13,7 @@ mod reply;
 mod retry;
 mod router;
 pub(crate) mod stream;
+pub(crate) mod tcp;
 mod time;
 mod timeline;
 mod upstream;
@@ -34,6 +35,7 @@ use crate::vm::callback::Callback;
 use crate::vm::effect::Effect;
 use crate::world::configure::Instance;
 use crate::world::stream::HttpStream;
+use crate::world::tcp::{Peer, TcpConnection};
 use crate::world::timeline::{Event, Timeline};
 use crate::world::upstream::Upstream;
 
@@ -51,7 +53,7 @@ pub(crate) struct VmRef {
     pub(crate) vm: u64,
 }
 
-/// A stream of a worker.
+/// A stream or a TCP connection of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StreamRef {
     pub(crate) worker: WorkerRef,
@@ -80,6 +82,8 @@ struct WorkerState {
     /// By plugin.
     instances: Vec<Instance>,
     streams: BTreeMap<u64, HttpStream>,
+    /// Numbered along with the streams.
+    connections: BTreeMap<u64, TcpConnection>,
     last_stream: u64,
     stalled: bool,
 }
@@ -158,6 +162,14 @@ impl World {
         self.worker_mut(at.worker)?.streams.get_mut(&at.stream)
     }
 
+    fn connection(&self, at: StreamRef) -> Option<&TcpConnection> {
+        self.worker(at.worker)?.connections.get(&at.stream)
+    }
+
+    fn connection_mut(&mut self, at: StreamRef) -> Option<&mut TcpConnection> {
+        self.worker_mut(at.worker)?.connections.get_mut(&at.stream)
+    }
+
     fn now(&self) -> u64 {
         self.clock.steady()
     }
@@ -212,6 +224,7 @@ impl World {
             Effect::Close { context } => {
                 if let Some((stream, _)) = self.stream_of(at, context) {
                     self.reset(stream);
+                    self.end_connection(stream, Peer::Local);
                 }
             }
             Effect::Reply { context, reply } => self.filter_replies(at, context, reply),
@@ -225,6 +238,9 @@ impl World {
     }
 
     fn filter_resumes(&mut self, at: StreamRef, filter: usize, direction: Direction) {
+        if self.connection(at).is_some() {
+            return self.pass_read(at, filter + 1);
+        }
         let begun = self.stream(at).is_some_and(|stream| stream.response.started);
         if direction == Direction::Response && !begun {
             return self.crash(at, "to continue a response that has not begun");

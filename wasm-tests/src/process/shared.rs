@@ -16,6 +16,7 @@ use crate::process::metrics::Metrics;
 use crate::process::queues::Queues;
 use crate::process::shared_data::SharedData;
 use crate::random::Random;
+use crate::tcp_cluster::TcpCluster;
 use crate::transcript::SharedTranscript;
 use crate::vm::callback::Callback;
 
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Mutex<Metrics>,
     pub(crate) logs: Mutex<Vec<LogLine>>,
     pub(crate) clusters: Mutex<Clusters>,
+    pub(crate) tcp_clusters: Mutex<BTreeMap<String, TcpCluster>>,
     pub(crate) traps: Mutex<Vec<HostError>>,
     pub(crate) costs: Mutex<Costs>,
     pub(crate) foreign_functions: Mutex<BTreeMap<String, ForeignFunction>>,
@@ -68,6 +70,7 @@ impl Shared {
             metrics: Mutex::default(),
             logs: Mutex::default(),
             clusters: Mutex::default(),
+            tcp_clusters: Mutex::default(),
             traps: Mutex::default(),
             costs: Mutex::default(),
             foreign_functions: Mutex::default(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::abi::Direction;
+use crate::abi::{Direction, Protocol, StreamType};
 use crate::flow::SharedFlow;
 use crate::plugin::PluginSpec;
 
@@ -51,6 +51,7 @@ pub(crate) struct StreamContext {
     pub(crate) stream: u64,
     /// The filter's place in the chain.
     pub(crate) filter: usize,
+    pub(crate) protocol: Protocol,
     pub(crate) flow: SharedFlow,
     pub(crate) request: View,
     pub(crate) response: View,
@@ -85,6 +86,17 @@ impl Root {
 }
 
 impl StreamContext {
+    /// What the filter can read of a body, or of a connection's data.
+    pub(crate) fn buffer(&self, of: StreamType) -> Option<&[u8]> {
+        let view = self.view(of.direction);
+        view.body.as_deref().filter(|_| self.protocol == of.protocol)
+    }
+
+    pub(crate) fn buffer_mut(&mut self, of: StreamType) -> Option<&mut Vec<u8>> {
+        let fits = self.protocol == of.protocol;
+        self.view_mut(of.direction).body.as_mut().filter(|_| fits)
+    }
+
     pub(crate) fn view(&self, direction: Direction) -> &View {
         match direction {
             Direction::Request => &self.request,

@@ -180,13 +180,13 @@ impl World {
     fn end_filter(&mut self, at: StreamRef, filter: usize) {
         let slot = self.slot_mut(at, filter).filter(|slot| !slot.failed);
         if let Some((vm, context)) = slot.and_then(|slot| Some((slot.vm, slot.context?))) {
-            self.end_context(vm, context);
+            let _ = self.call::<_, u32>(vm, Callback::Done, context, (context,));
+            self.delete_context(vm, context);
         }
     }
 
-    /// Done, delete; and the end of the root context, when that only waited for this stream.
-    fn end_context(&mut self, at: VmRef, context: u32) {
-        let _ = self.call::<_, u32>(at, Callback::Done, context, (context,));
+    /// Delete; and the end of the root context, when that only waited for this stream.
+    pub(super) fn delete_context(&mut self, at: VmRef, context: u32) {
         let _ = self.call::<_, ()>(at, Callback::Delete, context, (context,));
         let ended = self.vm_mut(at).and_then(|vm| {
             let state = vm.state_mut();
@@ -212,6 +212,7 @@ impl World {
             transcript.reset = !transcript.complete;
             transcript.ended = true;
         }
+        self.drop_connections(at);
         self.upstreams.retain(|_, upstream| upstream.worker() != at);
     }
 }

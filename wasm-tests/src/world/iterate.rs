@@ -12,6 +12,7 @@ use crate::vm::context::StreamContext;
 use crate::vm::length;
 use crate::world::router::own_reply;
 use crate::world::stream::{AtHeaders, HttpStream, Stop};
+use crate::world::tcp::Peer;
 use crate::world::{StreamRef, World};
 
 /// What the ABI's numbers mean for headers, body and trailers; a filter that has answered or closed a stream stops,
@@ -26,7 +27,7 @@ mod verdict {
 }
 
 /// What became of a callback.
-enum Outcome {
+pub(super) enum Outcome {
     /// The filter is not in this stream's way.
     Passed,
     /// What it returned.
@@ -66,7 +67,7 @@ impl World {
     }
 
     /// Calls a stream callback of a filter, with the stream's VM and context.
-    fn call_filter<P: WasmParams>(
+    pub(super) fn call_filter<P: WasmParams>(
         &mut self,
         at: StreamRef,
         filter: usize,
@@ -94,7 +95,7 @@ impl World {
     }
 
     /// A VM that had failed before: with FAIL_OPEN the stream goes past the filter, else it is answered 503.
-    fn filter_is_gone(&mut self, at: StreamRef, filter: usize) -> Outcome {
+    pub(super) fn filter_is_gone(&mut self, at: StreamRef, filter: usize) -> Outcome {
         match self.slot_mut(at, filter) {
             Some(slot) if slot.policy == FailurePolicy::FailOpen => {
                 slot.context = None;
@@ -104,12 +105,13 @@ impl World {
         }
     }
 
-    /// The stream whose callback failed is answered 503, whatever the policy.
+    /// The stream whose callback failed is answered 503 (a TCP connection is closed), whatever the policy.
     fn filter_failed(&mut self, at: StreamRef, filter: usize) -> Outcome {
         if let Some(slot) = self.slot_mut(at, filter) {
             slot.context = None;
             if !std::mem::replace(&mut slot.failed, true) {
                 self.local_reply(at, failed_reply());
+                self.end_connection(at, Peer::Local);
             }
         }
         Outcome::Failed
@@ -120,7 +122,7 @@ impl World {
         self.with_view(at, filter, |stream| stream.view_mut(direction).headers = shown);
     }
 
-    fn with_view<T>(
+    pub(super) fn with_view<T>(
         &mut self,
         at: StreamRef,
         filter: usize,
@@ -133,7 +135,7 @@ impl World {
 
     /// Does what a filter asked for in its callback, before what the callback returned counts: so to continue the
     /// stream within the callback that holds it has no effect, as in Envoy.
-    fn settle_filter(&mut self, at: StreamRef, filter: usize) {
+    pub(super) fn settle_filter(&mut self, at: StreamRef, filter: usize) {
         if let Some(vm) = self.slot_mut(at, filter).map(|slot| slot.vm) {
             self.settle(vm);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::abi::Direction;
+use crate::abi::{Direction, Protocol};
 use crate::chain::{ChainSpec, Terminal};
 use crate::error::HostError;
 use crate::flow::{Flow, SharedFlow, StreamInfo};
@@ -201,7 +201,7 @@ impl World {
         (flow, request.body)
     }
 
-    fn slot(&mut self, at: WorkerRef, plugin: usize) -> FilterSlot {
+    pub(super) fn slot(&mut self, at: WorkerRef, plugin: usize) -> FilterSlot {
         self.reload_if_failed(at, plugin);
         let instance = self.instance(at, plugin);
         let options = self.plugin(at.process, plugin).map(|spec| &spec.options);
@@ -291,15 +291,18 @@ impl World {
 
     /// A filter's context for a stream, made when the request's headers reach it. None: the VM is gone.
     pub(super) fn make_context(&mut self, at: StreamRef, filter: usize) -> Option<u32> {
-        let stream = self.stream(at)?;
-        let flow = Arc::clone(&stream.flow);
-        let slot = stream.filters.get(filter)?;
+        let (protocol, flow) = match (self.stream(at), self.connection(at)) {
+            (Some(stream), _) => (Protocol::Http, Arc::clone(&stream.flow)),
+            (None, connection) => (Protocol::Tcp, Arc::clone(&connection?.flow)),
+        };
+        let slot = self.slot_mut(at, filter)?;
         let (vm, root) = (slot.vm, slot.root);
         let state = self.vm_mut(vm)?;
         let context = state.new_context(Context::Stream(Box::new(StreamContext {
             root,
             stream: at.stream,
             filter,
+            protocol,
             flow,
             request: View::default(),
             response: View::default(),
@@ -315,7 +318,12 @@ impl World {
     }
 
     pub(super) fn slot_mut(&mut self, at: StreamRef, filter: usize) -> Option<&mut FilterSlot> {
-        self.stream_mut(at)?.filters.get_mut(filter)
+        let worker = self.worker_mut(at.worker)?;
+        let filters = match worker.streams.get_mut(&at.stream) {
+            Some(stream) => &mut stream.filters,
+            None => &mut worker.connections.get_mut(&at.stream)?.filters,
+        };
+        filters.get_mut(filter)
     }
 }
 

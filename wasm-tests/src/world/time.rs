@@ -78,6 +78,7 @@ impl World {
         match event {
             Event::QueueReady { process, queue } => self.queue_ready(process, queue),
             Event::Part { upstream } => self.upstream_part(upstream),
+            Event::TcpPart { connection } => self.tcp_part(connection),
             Event::CallTimeout { upstream } => self.call_timeout(upstream),
             Event::TryTimeout { stream, upstream } => self.try_timeout(stream, upstream),
             Event::RouteTimeout { stream } => self.route_timeout(stream),

@@ -11,6 +11,8 @@ pub(crate) enum Event {
     QueueReady { process: usize, queue: u32 },
     /// The next part of an upstream's answer arrives.
     Part { upstream: u64 },
+    /// The next part of what a TCP upstream sends arrives.
+    TcpPart { connection: StreamRef },
     /// A filter's call has taken too long.
     CallTimeout { upstream: u64 },
     /// One try of a request has taken too long.

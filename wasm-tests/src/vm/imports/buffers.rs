@@ -45,7 +45,7 @@ fn set(guest: &mut Guest<'_>, buffer: u32, range: (u32, u32), bytes: (u32, u32))
     let bytes = guest.bytes(bytes.0, bytes.1)?;
     let (start, size) = (index(range.0)?, index(range.1)?);
     let body = match (buffer, guest.state_mut().current_stream_mut()) {
-        (BufferType::Stream(direction), Some(stream)) => stream.view_mut(direction).body.as_mut(),
+        (BufferType::Stream(of), Some(stream)) => stream.buffer_mut(of),
         _ => None,
     };
     let Some(body) = body else {
@@ -79,11 +79,9 @@ fn splice(body: &mut Vec<u8>, start: usize, size: usize, bytes: Vec<u8>) -> Resu
 fn content(state: &HostState, buffer: BufferType) -> Result<&[u8], Status> {
     let answer = state.answer.as_ref().map(|answer| answer.body.as_slice());
     match buffer {
-        BufferType::Stream(direction) => {
+        BufferType::Stream(of) => {
             let stream = state.current_stream();
-            Ok(stream
-                .and_then(|stream| stream.view(direction).body.as_deref())
-                .unwrap_or_default())
+            Ok(stream.and_then(|stream| stream.buffer(of)).unwrap_or_default())
         }
         BufferType::VmConfiguration => Ok(&state.spec.options.vm_configuration),
         BufferType::PluginConfiguration => state.configuring.as_deref().ok_or(Status::NotFound),

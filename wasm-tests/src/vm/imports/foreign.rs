@@ -32,6 +32,9 @@ fn call(guest: &mut Guest<'_>, name: (u32, u32), argument: (u32, u32), to: (u32,
     guest.hand_out(&result, to.0, to.1)
 }
 
+/// The filter state that tells Envoy's `tcp_proxy` which cluster to use.
+const TCP_CLUSTER: &[u8] = b"envoy.tcp_proxy.cluster";
+
 /// The argument is a protobuf message: field 1 is the path, field 2 the value.
 fn set_filter_state(state: &HostState, argument: &[u8]) -> Result<Vec<u8>, Status> {
     let stream = state.current_stream().ok_or(Status::BadArgument)?;
@@ -46,7 +49,11 @@ fn set_filter_state(state: &HostState, argument: &[u8]) -> Result<Vec<u8>, Statu
         }
         rest = after;
     }
-    locked(&stream.flow).filter_state.insert(path, value);
+    let mut flow = locked(&stream.flow);
+    if path == TCP_CLUSTER {
+        flow.tcp_cluster = Some(String::from_utf8_lossy(&value).into_owned());
+    }
+    flow.filter_state.insert(path, value);
     Ok(Vec::new())
 }
 

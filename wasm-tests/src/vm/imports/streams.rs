@@ -2,7 +2,7 @@
 
 use wasmtime::Linker;
 
-use crate::abi::{Direction, Status};
+use crate::abi::{Direction, Protocol, Status, StreamType};
 use crate::header_map::HeaderMap;
 use crate::request::LocalResponse;
 use crate::vm::effect::Effect;
@@ -31,25 +31,33 @@ pub(super) fn add(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// The first answer of a callback counts. Outside of a stream there is nothing to answer: Envoy says Ok, too.
+/// The first answer of a callback counts. Outside of an HTTP stream there is nothing to answer: Envoy says Ok, too.
 fn send_local_response(guest: &mut Guest<'_>, reply: LocalResponse) -> Result<(), Fault> {
     let state = guest.state_mut();
-    state.stop_iteration = true;
     let context = state.current();
+    let protocol = state.stream(context).map(|stream| stream.protocol);
+    state.stop_iteration |= protocol != Some(Protocol::Tcp);
     let answered =
         |effect: &Effect| matches!(effect, Effect::Reply { context: known, .. } if *known == context);
-    if state.stream(context).is_some() && !state.effects.iter().any(answered) {
+    if protocol == Some(Protocol::Http) && !state.effects.iter().any(answered) {
         state.effects.push_back(Effect::Reply { context, reply });
     }
     Ok(())
 }
 
-/// What the filter was holding is no longer its to see.
+/// What the filter was holding is no longer its to see. A stream of the other kind is left as it is; data on its way to
+/// a TCP client can't be continued.
 fn resume(guest: &mut Guest<'_>, stream: u32) -> Result<(), Fault> {
-    let direction = direction(stream)?;
+    let StreamType { protocol, direction } = StreamType::try_from(stream)?;
+    if (protocol, direction) == (Protocol::Tcp, Direction::Response) {
+        return Err(Status::Unimplemented.into());
+    }
     let state = guest.state_mut();
     let context = state.current();
-    if let Some(stream) = state.stream_mut(context) {
+    if let Some(stream) = state
+        .stream_mut(context)
+        .filter(|stream| stream.protocol == protocol)
+    {
         let view = stream.view_mut(direction);
         view.headers = false;
         view.trailers = false;
@@ -58,24 +66,17 @@ fn resume(guest: &mut Guest<'_>, stream: u32) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Either direction is the whole stream.
 fn close(guest: &mut Guest<'_>, stream: u32) -> Result<(), Fault> {
-    direction(stream)?;
+    let protocol = StreamType::try_from(stream)?.protocol;
     let state = guest.state_mut();
-    state.stop_iteration = true;
     let context = state.current();
-    if state.stream(context).is_some() {
+    let current = state.stream(context).map(|stream| stream.protocol);
+    state.stop_iteration |= current != Some(Protocol::Tcp);
+    if current == Some(protocol) {
         state.effects.push_back(Effect::Close { context });
     }
     Ok(())
-}
-
-/// 0: the request, 1: the response, 2: from a TCP client, 3: to it.
-fn direction(stream: u32) -> Result<Direction, Status> {
-    match stream {
-        0 | 2 => Ok(Direction::Request),
-        1 | 3 => Ok(Direction::Response),
-        _ => Err(Status::BadArgument),
-    }
 }
 
 /// 0: the context whose callback it is.

@@ -1,0 +1,41 @@
+//! From the upstream to the client.
+
+use crate::abi::Direction;
+use crate::process::shared::locked;
+use crate::world::tcp::Peer;
+use crate::world::{StreamRef, World};
+
+impl World {
+    /// Something has come from the upstream: everything that waits is shown to the filters, from the last one on.
+    pub(super) fn pass_write(&mut self, at: StreamRef) {
+        let begun = self
+            .connection(at)
+            .map_or(0, |connection| connection.begun.min(connection.filters.len()));
+        for filter in (0..begun).rev() {
+            if !self.offer(at, filter, Direction::Response) {
+                return;
+            }
+        }
+        let (bytes, end) = self.take_pending(at, Direction::Response);
+        self.client_gets(at, &bytes, end);
+    }
+
+    fn client_gets(&mut self, at: StreamRef, bytes: &[u8], end: bool) {
+        let Some(connection) = self.connection_mut(at) else {
+            return;
+        };
+        if connection.client_left && !bytes.is_empty() {
+            return self.end_connection(at, Peer::Remote);
+        }
+        locked(&connection.flow).info.response_bytes += bytes.len() as u64;
+        let mut record = locked(&connection.record);
+        record.received.extend(bytes);
+        record.ended = end;
+        let upstream = record.upstream.as_ref();
+        let both = end && upstream.is_some_and(|upstream| upstream.ended);
+        drop(record);
+        if both {
+            self.end_connection(at, Peer::Local);
+        }
+    }
+}
