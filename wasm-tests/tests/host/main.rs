@@ -16,3 +16,4 @@ mod header_maps;
 mod probe;
 mod sharing;
 mod streams;
+mod tcp;
