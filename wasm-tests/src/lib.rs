@@ -10,8 +10,14 @@
 //! functions follow proxy-wasm ABI 0.2.1 as proxy-wasm-cpp-host and Envoy 1.40 implement it. Tests assert on what
 //! came out (headers, answers, metrics, logs), not on which host functions were called.
 //!
+//! **TCP.** [`Process::tcp_listener`] sends connections through a [`TcpChain`] of network filters to a [`TcpCluster`].
+//! The order of callbacks is Envoy's: per filter close, done, log, delete (for HTTP the log comes first). An upstream is
+//! connected to, and takes bytes, in no time; buffers have no limit, so nothing is ever held back for want of space; an
+//! upstream can't reset its side; and `upstream.port`, `destination.*` and (unless the test gives it) `source.*` are
+//! unknown.
+//!
 //! **Not for** calls, shared queues, gRPC, foreign functions and resets, which answer
-//! [`Status::Unimplemented`]; TCP filters; trailers; or how several filters of one chain work together. Properties
+//! [`Status::Unimplemented`]; trailers; or how several filters of one chain work together. Properties
 //! are those that the test gives.
 //!
 //! `tests/fuzz/` puts random configurations, requests and histories through the built filters; `scripts/fuzz` does so for

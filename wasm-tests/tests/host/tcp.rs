@@ -462,3 +462,39 @@ fn a_greeting_comes_in_its_time_and_a_lost_worker_closes() {
     fixture.plugins[0].worker(0).lose().unwrap();
     assert!(connection.is_closed());
 }
+
+#[test]
+fn both_ends_end_a_connection_whatever_is_held() {
+    let mut fixture = Fixture::new(&[&[("upstream_data", PAUSE)]]);
+    let connection = fixture.connect();
+    connection.send(b"ab", false);
+    let position = fixture.said().len();
+    connection.send(b"", true);
+    let mut expected = [
+        "a downstream_data 2 0 1",
+        "a upstream_data 2 2 1",
+        "a upstream_connection_close 2 0",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    expected.extend(end("a", 1));
+    assert_eq!(fixture.said_since(position), expected);
+    assert!(connection.received().is_empty());
+}
+
+#[test]
+fn to_continue_within_the_callback_is_to_pass_the_data_at_once() {
+    let go_on = "(!status 'continue' (!proxy_continue_stream #2))";
+    for (answer, ends) in [("", 2), (PAUSE, 1)] {
+        let body = format!("{go_on} {answer}");
+        let mut fixture = Fixture::new(&[&[("downstream_data", &body)], &[]]);
+        let connection = fixture.connect();
+        connection.send(b"ab", false);
+        assert_eq!(connection.received(), b"ab");
+        connection.close();
+        let said = fixture.said();
+        let told = said.iter().filter(|line| *line == "b downstream_data 2 0 1");
+        assert_eq!(told.count(), ends, "the end is told again to those after it");
+        assert!(connection.is_closed());
+    }
+}

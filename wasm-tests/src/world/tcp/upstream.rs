@@ -133,7 +133,7 @@ impl World {
             Some(TcpPart::End) => connection.response.end = true,
             None => return,
         }
-        self.pass_write(at);
+        self.write(at);
     }
 }
 

@@ -6,8 +6,21 @@ use crate::world::tcp::Peer;
 use crate::world::{StreamRef, World};
 
 impl World {
-    /// Something has come from the upstream: everything that waits is shown to the filters, from the last one on.
-    pub(super) fn pass_write(&mut self, at: StreamRef) {
+    /// Something has come from the upstream. When both ends have ended, the connection ends, whatever filters hold.
+    pub(super) fn write(&mut self, at: StreamRef) {
+        self.pass_write(at);
+        let ended = self.connection(at).is_some_and(|connection| {
+            let record = locked(&connection.record);
+            let upstream = record.upstream.as_ref();
+            connection.response.end && upstream.is_some_and(|upstream| upstream.ended)
+        });
+        if ended {
+            self.end_connection(at, Peer::Local);
+        }
+    }
+
+    /// Everything that waits is shown to the filters, from the last one on.
+    fn pass_write(&mut self, at: StreamRef) {
         let begun = self
             .connection(at)
             .map_or(0, |connection| connection.begun.min(connection.filters.len()));
@@ -31,11 +44,5 @@ impl World {
         let mut record = locked(&connection.record);
         record.received.extend(bytes);
         record.ended = end;
-        let upstream = record.upstream.as_ref();
-        let both = end && upstream.is_some_and(|upstream| upstream.ended);
-        drop(record);
-        if both {
-            self.end_connection(at, Peer::Local);
-        }
     }
 }
