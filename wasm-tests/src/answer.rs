@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::grpc_frames::frame;
 use crate::header_map::HeaderMap;
 
 /// A part of an answer.
@@ -52,6 +53,22 @@ impl Answer {
             headers: [(":status", status.to_string())].into_iter().collect(),
             ..Self::default()
         }
+    }
+
+    /// A gRPC answer that ends with this status, in its trailers.
+    pub fn grpc(status: u32) -> Self {
+        Self::grpc_so_far().end_with(status)
+    }
+
+    /// A gRPC answer that doesn't end yet: see
+    /// [`Cluster::answering_each_message`](crate::Cluster::answering_each_message).
+    pub fn grpc_so_far() -> Self {
+        Self::ok().header("content-type", "application/grpc").then_hang()
+    }
+
+    fn end_with(mut self, grpc_status: u32) -> Self {
+        self.end = End::Complete;
+        self.trailer("grpc-status", grpc_status.to_string())
     }
 
     /// The host resets the stream before it answers.
@@ -106,6 +123,18 @@ impl Answer {
         self
     }
 
+    /// A gRPC message, right after the part before it.
+    #[must_use]
+    pub fn message(self, message: impl AsRef<[u8]>) -> Self {
+        self.message_after(Duration::ZERO, message)
+    }
+
+    /// A gRPC message, this long after the part before it.
+    #[must_use]
+    pub fn message_after(self, after: Duration, message: impl AsRef<[u8]>) -> Self {
+        self.chunk(after, frame(message.as_ref()))
+    }
+
     /// A trailer.
     #[must_use]
     pub fn trailer(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
@@ -138,7 +167,7 @@ impl Answer {
     pub(crate) fn parts(self) -> VecDeque<(Duration, Part, bool)> {
         let mut parts = VecDeque::new();
         if !self.headers.is_empty() {
-            parts.push_back((self.after, Part::Headers(self.headers), false));
+            parts.push_back((Duration::ZERO, Part::Headers(self.headers), false));
         }
         for (after, bytes) in self.chunks {
             parts.push_back((after, Part::Data(bytes), false));
@@ -146,22 +175,26 @@ impl Answer {
         if let Some(trailers) = self.trailers {
             parts.push_back((Duration::ZERO, Part::Trailers(trailers), false));
         }
-        let delay = if parts.is_empty() {
-            self.after
-        } else {
-            Duration::ZERO
-        };
         match self.end {
             End::Complete => {
                 if let Some((_, _, end)) = parts.back_mut() {
                     *end = true;
                 }
             }
-            End::Reset => parts.push_back((delay, Part::Reset, true)),
-            End::Closed => parts.push_back((delay, Part::Closed, true)),
-            End::Refused => parts.push_back((delay, Part::Refused, true)),
+            End::Reset => parts.push_back((Duration::ZERO, Part::Reset, true)),
+            End::Closed => parts.push_back((Duration::ZERO, Part::Closed, true)),
+            End::Refused => parts.push_back((Duration::ZERO, Part::Refused, true)),
             End::Never => {}
         }
+        if let Some((delay, ..)) = parts.front_mut() {
+            *delay += self.after;
+        }
         parts
+    }
+
+    /// The parts of what is added to an answer whose headers have gone.
+    pub(crate) fn further_parts(mut self) -> VecDeque<(Duration, Part, bool)> {
+        self.headers = HeaderMap::new();
+        self.parts()
     }
 }

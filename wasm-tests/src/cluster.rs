@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answer::Answer;
+use crate::grpc_frames::Frames;
 use crate::header_map::HeaderMap;
 
 /// A request as an upstream host got it: one try.
@@ -34,6 +35,13 @@ pub struct UpstreamRequest {
     pub reset: bool,
 }
 
+impl UpstreamRequest {
+    /// The gRPC messages of the body so far, those that are complete.
+    pub fn messages(&self) -> Vec<Vec<u8>> {
+        Frames::default().push(&self.body).0
+    }
+}
+
 type Handler = Arc<dyn Fn(&UpstreamRequest) -> Answer + Send + Sync>;
 
 /// One host of a cluster.
@@ -54,7 +62,16 @@ pub(crate) struct Host {
 #[derive(Clone)]
 pub struct Cluster {
     pub(crate) hosts: Vec<Host>,
-    pub(crate) answers_at_headers: bool,
+    pub(crate) answers: Answering,
+}
+
+/// When a host is asked for its answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Answering {
+    #[default]
+    WhenComplete,
+    AtHeaders,
+    EachMessage,
 }
 
 impl Cluster {
@@ -62,7 +79,7 @@ impl Cluster {
     pub fn empty() -> Self {
         Self {
             hosts: Vec::new(),
-            answers_at_headers: false,
+            answers: Answering::WhenComplete,
         }
     }
 
@@ -93,7 +110,28 @@ impl Cluster {
     /// The hosts answer as soon as they have a request's headers, not when they have all of it.
     #[must_use]
     pub fn answering_at_headers(mut self) -> Self {
-        self.answers_at_headers = true;
+        self.answers = Answering::AtHeaders;
+        self
+    }
+
+    /// The hosts answer a gRPC stream bit by bit: each is asked whenever messages have come, and when the request is
+    /// complete. What it says is added to what it has said before; headers count the first time only. An answer from
+    /// [`Answer::grpc_so_far`] leaves the stream open, any other ends it.
+    ///
+    /// ```
+    /// use weir_wasm_tests::{Answer, Cluster};
+    /// let echo = Cluster::new(|request| {
+    ///     if request.complete {
+    ///         return Answer::grpc(0);
+    ///     }
+    ///     let last = request.messages().pop().unwrap_or_default();
+    ///     Answer::grpc_so_far().message(last)
+    /// })
+    /// .answering_each_message();
+    /// ```
+    #[must_use]
+    pub fn answering_each_message(mut self) -> Self {
+        self.answers = Answering::EachMessage;
         self
     }
 }

@@ -47,6 +47,7 @@ mod error;
 mod exchange;
 mod fleet;
 mod flow;
+mod grpc_frames;
 mod header_map;
 mod listener;
 mod module;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::{Cluster, Host};
+use crate::cluster::{Answering, Cluster, Host};
 
 #[derive(Default)]
 pub(crate) struct Clusters {
@@ -25,10 +25,10 @@ impl Clusters {
         self.clusters.insert(name.to_owned(), (cluster, 0));
     }
 
-    pub(crate) fn answers_at_headers(&self, name: &str) -> bool {
+    pub(crate) fn answering(&self, name: &str) -> Answering {
         self.clusters
             .get(name)
-            .is_some_and(|(cluster, _)| cluster.answers_at_headers)
+            .map_or(Answering::default(), |(cluster, _)| cluster.answers)
     }
 
     /// The next host in turn that is not among `tried`; when all are, the next one whichever.
