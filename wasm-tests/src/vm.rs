@@ -3,6 +3,8 @@
 pub(crate) mod callback;
 pub(crate) mod context;
 pub(crate) mod effect;
+pub(crate) mod grpc;
+mod grpc_service;
 mod guest;
 mod imports;
 pub(crate) mod state;
@@ -187,14 +189,16 @@ impl Vm {
         Ok(())
     }
 
-    /// Deletes the root contexts that are done.
-    pub(crate) fn delete_done_roots(&mut self) -> Result<(), HostError> {
+    /// Deletes the root contexts that are done; whether there were any.
+    pub(crate) fn delete_done_roots(&mut self) -> Result<bool, HostError> {
+        let mut any = false;
         while let Some(id) = self.done_root() {
             let deleted = self.call::<_, ()>(Callback::Delete, id, (id,));
             self.state_mut().contexts.remove(&id);
             deleted?;
+            any = true;
         }
-        Ok(())
+        Ok(any)
     }
 
     fn done_root(&self) -> Option<u32> {

@@ -7,6 +7,7 @@ mod calls;
 mod configure;
 mod failure;
 mod finish;
+mod grpc;
 mod iterate;
 mod local_reply;
 mod reply;
@@ -34,6 +35,7 @@ use crate::vm::Vm;
 use crate::vm::callback::Callback;
 use crate::vm::effect::Effect;
 use crate::world::configure::Instance;
+use crate::world::grpc::GrpcRef;
 use crate::world::stream::HttpStream;
 use crate::world::tcp::{Peer, TcpConnection};
 use crate::world::timeline::{Event, Timeline};
@@ -229,6 +231,7 @@ impl World {
             }
             Effect::Reply { context, reply } => self.filter_replies(at, context, reply),
             Effect::Call { root, token, call } => self.start_call(at, root, token, call),
+            Effect::Grpc { root, token, step } => self.grpc_step(GrpcRef { vm: at, root, token }, step),
             Effect::Enqueued { queue } => {
                 let process = at.worker.process;
                 let now = self.now();
@@ -282,8 +285,10 @@ impl World {
     }
 
     fn delete_done_roots(&mut self, at: VmRef) {
-        if let Some(Err(error)) = self.vm_mut(at).map(Vm::delete_done_roots) {
-            self.fail(at, error);
+        match self.vm_mut(at).map(Vm::delete_done_roots) {
+            Some(Ok(true)) => self.give_up_calls(at),
+            Some(Err(error)) => self.fail(at, error),
+            Some(Ok(false)) | None => {}
         }
     }
 

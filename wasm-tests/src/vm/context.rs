@@ -1,11 +1,12 @@
 //! What the host knows of a context in a VM.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::abi::{Direction, Protocol, StreamType};
 use crate::flow::SharedFlow;
 use crate::plugin::PluginSpec;
+use crate::vm::grpc::GrpcState;
 
 /// A context: one configuration, or one stream.
 pub(crate) enum Context {
@@ -31,6 +32,10 @@ pub(crate) struct Root {
     pub(crate) timer: Option<Timer>,
     /// The tokens of calls that have not been answered.
     pub(crate) calls: BTreeSet<u32>,
+    /// gRPC calls and streams, by token.
+    pub(crate) grpc: BTreeMap<u32, GrpcState>,
+    /// What `proxy_get_status` tells: the code of the last failed call, or of the last gRPC call that was closed.
+    pub(crate) status: u32,
 }
 
 /// How far the end of a root context has come.
@@ -81,6 +86,8 @@ impl Root {
             ending: Ending::None,
             timer: None,
             calls: BTreeSet::new(),
+            grpc: BTreeMap::new(),
+            status: 0,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::abi::Direction;
 use crate::header_map::HeaderMap;
 use crate::request::LocalResponse;
+use crate::vm::grpc::GrpcStep;
 
 /// One thing to do, in the order in which the filter asked.
 pub(crate) enum Effect {
@@ -12,6 +13,7 @@ pub(crate) enum Effect {
     Close { context: u32 },
     Reply { context: u32, reply: LocalResponse },
     Call { root: u32, token: u32, call: HttpCall },
+    Grpc { root: u32, token: u32, step: GrpcStep },
     Enqueued { queue: u32 },
 }
 

@@ -12,6 +12,7 @@ use crate::process::metrics::MetricKey;
 use crate::process::shared::{LogLine, Shared, locked};
 use crate::vm::context::{Context, Root, StreamContext};
 use crate::vm::effect::{CallAnswer, Effect};
+use crate::vm::grpc::GrpcEvent;
 
 pub(crate) struct HostState {
     /// The plugin that the VM was made for; others with the same VM configuration share it.
@@ -33,7 +34,10 @@ pub(crate) struct HostState {
     pub(crate) configuring: Option<Arc<[u8]>>,
     /// What came back, during the callback of a call.
     pub(crate) answer: Option<CallAnswer>,
-    pub(crate) last_token: u32,
+    /// What came back on a gRPC call or stream, during its callback.
+    pub(crate) grpc: Option<GrpcEvent>,
+    /// How many tokens of each kind there have been.
+    tokens: BTreeMap<u32, u32>,
     pub(crate) effects: VecDeque<Effect>,
     /// The filter has answered or closed a stream during this callback: whatever it returns, it stops (Envoy's
     /// `stopNextIteration`).
@@ -58,7 +62,8 @@ impl HostState {
             metrics: Vec::new(),
             configuring: None,
             answer: None,
-            last_token: 0,
+            grpc: None,
+            tokens: BTreeMap::new(),
             effects: VecDeque::new(),
             stop_iteration: false,
             host_calls: [0; HOST_FUNCTIONS.len()],
@@ -155,8 +160,10 @@ impl HostState {
                     .filter(|_| shown)
                     .map(read)
             }
-            MapType::CallHeaders | MapType::GrpcInitialMetadata => answer?.headers.as_ref().map(read),
-            MapType::CallTrailers | MapType::GrpcTrailingMetadata => answer?.trailers.as_ref().map(read),
+            MapType::CallHeaders => answer?.headers.as_ref().map(read),
+            MapType::CallTrailers => answer?.trailers.as_ref().map(read),
+            MapType::GrpcInitialMetadata => self.grpc.as_ref()?.initial_metadata().map(read),
+            MapType::GrpcTrailingMetadata => self.grpc.as_ref()?.trailing_metadata().map(read),
         }
     }
 
@@ -182,6 +189,16 @@ impl HostState {
         }
     }
 
+    /// The message of the status, for the root context whose callback is about it.
+    pub(crate) fn status_message(&self) -> &str {
+        if self.root(self.current()).is_none() {
+            return "";
+        }
+        let of_call = self.answer.as_ref().map(|answer| answer.status.1.as_str());
+        let of_grpc = self.grpc.as_ref().map(GrpcEvent::status_message);
+        of_call.or(of_grpc).unwrap_or_default()
+    }
+
     pub(crate) fn log(&self, level: LogLevel, text: &[u8]) {
         locked(&self.spec.shared.logs).push(LogLine {
             filter: self.current_plugin().name().to_owned(),
@@ -195,10 +212,11 @@ impl HostState {
         &self.spec.options.vm_id
     }
 
-    /// A number for a call, unique in the VM; its two low bits are the call's kind.
+    /// A number for a call, unique in the VM. Each kind is counted by itself; the two low bits are the kind.
     pub(crate) fn next_token(&mut self, kind: u32) -> u32 {
-        self.last_token += 4;
-        self.last_token | kind
+        let count = self.tokens.entry(kind).or_default();
+        *count += 1;
+        (*count << 2) | kind
     }
 }
 

@@ -87,9 +87,13 @@ impl World {
         let Some(upstream) = self.upstreams.get(&id) else {
             return;
         };
-        if let Owner::Call(call) = &upstream.owner {
-            let begun = call.answer.headers.is_some();
-            self.end_call(id, Some(if begun { broken() } else { own_answer(504, TIMEOUT) }));
+        match &upstream.owner {
+            Owner::Call(call) => {
+                let begun = call.answer.headers.is_some();
+                self.end_call(id, Some(if begun { broken() } else { own_answer(504, TIMEOUT) }));
+            }
+            Owner::Grpc(_) => self.grpc_timeout(id),
+            Owner::Try(_) => {}
         }
     }
 
@@ -125,6 +129,9 @@ impl World {
         };
         if !root.calls.remove(&call.token) {
             return;
+        }
+        if answer.status.0 != 0 {
+            root.status = answer.status.0;
         }
         let count = |headers: &Option<HeaderMap>| {
             headers

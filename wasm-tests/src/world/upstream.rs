@@ -4,13 +4,15 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::answer::Part;
-use crate::cluster::{Host, UpstreamRequest};
+use crate::cluster::{Answering, Host, UpstreamRequest};
 use crate::header_map::HeaderMap;
 use crate::process::shared::{locked, nanoseconds};
 use crate::transcript::SharedTranscript;
+use crate::vm::Vm;
 use crate::world::calls::OpenCall;
+use crate::world::grpc::OpenGrpc;
 use crate::world::timeline::Event;
-use crate::world::{StreamRef, WorkerRef, World};
+use crate::world::{StreamRef, VmRef, WorkerRef, World};
 
 /// One request to a host.
 pub(crate) struct Upstream {
@@ -20,13 +22,37 @@ pub(crate) struct Upstream {
     transcript: SharedTranscript,
     index: usize,
     parts: VecDeque<(Duration, Part, bool)>,
+    answers: Answering,
+    /// The host has been asked for its answer.
     answering: bool,
+    /// The next part is on its way.
+    scheduled: bool,
 }
 
 /// Who made the request.
 pub(super) enum Owner {
     Try(StreamRef),
     Call(OpenCall),
+    Grpc(OpenGrpc),
+}
+
+impl Owner {
+    fn worker(&self) -> WorkerRef {
+        match self {
+            Self::Try(stream) => stream.worker,
+            Self::Call(call) => call.vm.worker,
+            Self::Grpc(open) => open.at.vm.worker,
+        }
+    }
+
+    /// The root context that made a call.
+    fn caller(&self) -> Option<(VmRef, u32)> {
+        match self {
+            Self::Try(_) => None,
+            Self::Call(call) => Some((call.vm, call.root)),
+            Self::Grpc(open) => Some((open.at.vm, open.at.root)),
+        }
+    }
 }
 
 /// What is sent to an upstream, to begin with.
@@ -38,10 +64,7 @@ pub(super) struct Outgoing {
 
 impl Upstream {
     pub(super) fn worker(&self) -> WorkerRef {
-        match &self.owner {
-            Owner::Try(stream) => stream.worker,
-            Owner::Call(call) => call.vm.worker,
-        }
+        self.owner.worker()
     }
 
     fn note_end(&self, now: Duration) {
@@ -61,13 +84,9 @@ impl World {
         tried: &[String],
         transcript: &SharedTranscript,
     ) -> Option<(u64, String)> {
-        let process = match &owner {
-            Owner::Try(stream) => stream.worker.process,
-            Owner::Call(call) => call.vm.worker.process,
-        };
-        let shared = self.shared(process)?;
+        let shared = self.shared(owner.worker().process)?;
         let host = locked(&shared.clusters).pick(&outgoing.cluster, tried)?;
-        let at_headers = locked(&shared.clusters).answers_at_headers(&outgoing.cluster);
+        let answers = locked(&shared.clusters).answering(&outgoing.cluster);
         let name = host.name.clone();
         self.last_upstream += 1;
         let id = self.last_upstream;
@@ -97,16 +116,18 @@ impl World {
                 transcript: transcript.clone(),
                 index,
                 parts: VecDeque::new(),
+                answers,
                 answering: false,
+                scheduled: false,
             },
         );
-        if at_headers {
+        if answers == Answering::AtHeaders {
             self.answer_upstream(id);
         }
         Some((id, name))
     }
 
-    /// Sends more of a request to its host. When it is complete, the host answers.
+    /// Sends more of a request to its host. When it is complete, the host answers; some answer each message.
     pub(super) fn send_upstream(&mut self, id: u64, body: &[u8], trailers: Option<HeaderMap>, end: bool) {
         let Some(upstream) = self.upstreams.get(&id) else {
             return;
@@ -114,10 +135,12 @@ impl World {
         if let Some(request) = locked(&upstream.transcript).upstream.get_mut(upstream.index) {
             request.body.extend(body);
             request.trailers = trailers.or(request.trailers.take());
-            request.complete = end;
+            request.complete |= end;
         }
-        if end {
-            self.answer_upstream(id);
+        match upstream.answers {
+            Answering::EachMessage => self.answer_more(id),
+            _ if end => self.answer_upstream(id),
+            _ => {}
         }
     }
 
@@ -135,13 +158,31 @@ impl World {
         self.schedule_part(id);
     }
 
+    /// Adds to an answer what the host says to what has come now.
+    fn answer_more(&mut self, id: u64) {
+        let Some(upstream) = self.upstreams.get_mut(&id) else {
+            return;
+        };
+        let request = locked(&upstream.transcript).upstream.get(upstream.index).cloned();
+        let Some(answer) = request.map(|request| (upstream.host.handler)(&request)) else {
+            return;
+        };
+        if std::mem::replace(&mut upstream.answering, true) {
+            upstream.parts.extend(answer.further_parts());
+        } else {
+            upstream.parts = answer.parts();
+        }
+        self.schedule_part(id);
+    }
+
     fn schedule_part(&mut self, id: u64) {
-        let next = self
-            .upstreams
-            .get(&id)
-            .and_then(|upstream| upstream.parts.front());
-        if let Some((after, ..)) = next {
-            let due = self.now().saturating_add(nanoseconds(*after));
+        let now = self.now();
+        let Some(upstream) = self.upstreams.get_mut(&id).filter(|upstream| !upstream.scheduled) else {
+            return;
+        };
+        if let Some((after, ..)) = upstream.parts.front() {
+            upstream.scheduled = true;
+            let due = now.saturating_add(nanoseconds(*after));
             self.timeline.add(due, Event::Part { upstream: id });
         }
     }
@@ -152,6 +193,7 @@ impl World {
         let Some(upstream) = self.upstreams.get_mut(&id) else {
             return;
         };
+        upstream.scheduled = false;
         let Some((_, part, end)) = upstream.parts.pop_front() else {
             return;
         };
@@ -164,8 +206,38 @@ impl World {
                 self.try_part(stream, id, part, end);
             }
             Owner::Call(_) => self.call_part(id, part, end),
+            Owner::Grpc(_) => self.grpc_part(id, part, end),
         }
         self.schedule_part(id);
+    }
+
+    /// Gives up the calls of root contexts that a VM has no more.
+    pub(super) fn give_up_calls(&mut self, at: VmRef) {
+        let Some(state) = self.vm(at).map(Vm::state) else {
+            return;
+        };
+        let orphans = self.upstreams.iter().filter(|(_, upstream)| {
+            let caller = upstream.owner.caller();
+            caller.is_some_and(|(vm, root)| vm == at && state.root(root).is_none())
+        });
+        let orphans: Vec<u64> = orphans.map(|(id, _)| *id).collect();
+        for id in orphans {
+            self.give_up_upstream(id);
+        }
+    }
+
+    /// The answer is over: a host that has not had the whole request sees a reset.
+    pub(super) fn leave_upstream(&mut self, id: u64) {
+        let over = |upstream: &Upstream| {
+            let transcript = locked(&upstream.transcript);
+            let request = transcript.upstream.get(upstream.index);
+            request.is_some_and(|request| request.complete && request.ended.is_some())
+        };
+        if self.upstreams.get(&id).is_some_and(over) {
+            self.upstreams.remove(&id);
+        } else {
+            self.give_up_upstream(id);
+        }
     }
 
     /// Gives a request up: its host sees a reset, unless it had answered in full.

@@ -12,6 +12,7 @@ mod configuration;
 mod failures;
 mod faults;
 mod fleet;
+mod grpc;
 mod header_maps;
 mod probe;
 mod sharing;

@@ -3,6 +3,7 @@
 use wasmtime::Linker;
 
 use crate::abi::{BufferType, Status};
+use crate::vm::grpc::GrpcEvent;
 use crate::vm::guest::{Fault, Guest};
 use crate::vm::state::HostState;
 
@@ -86,7 +87,7 @@ fn content(state: &HostState, buffer: BufferType) -> Result<&[u8], Status> {
         BufferType::VmConfiguration => Ok(&state.spec.options.vm_configuration),
         BufferType::PluginConfiguration => state.configuring.as_deref().ok_or(Status::NotFound),
         BufferType::CallBody => answer.ok_or(Status::NotFound),
-        BufferType::GrpcMessage => Ok(answer.unwrap_or_default()),
+        BufferType::GrpcMessage => Ok(state.grpc.as_ref().map_or(&[], GrpcEvent::message)),
         BufferType::ForeignArguments => Ok(&[]),
     }
 }

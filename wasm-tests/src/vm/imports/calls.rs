@@ -59,8 +59,9 @@ fn dispatch(guest: &mut Guest<'_>, call: HttpCall, token_to: u32) -> Result<(), 
 }
 
 fn status(guest: &mut Guest<'_>, code_to: u32, message_to: u32, size_to: u32) -> Result<(), Fault> {
-    let answer = guest.state().answer.as_ref();
-    let (code, message) = answer.map_or((0, String::new()), |answer| answer.status.clone());
+    let state = guest.state();
+    let code = state.root(state.current()).map_or(0, |root| root.status);
+    let message = state.status_message().to_owned();
     guest.write(code_to, &code.to_le_bytes())?;
     guest.hand_out(message.as_bytes(), message_to, size_to)
 }
