@@ -1,7 +1,5 @@
 //! The calls of filters: one request to a cluster, one answer to the root context.
 
-use std::time::Duration;
-
 use crate::answer::Part;
 use crate::header_map::HeaderMap;
 use crate::process::shared::nanoseconds;
@@ -18,8 +16,6 @@ pub(super) struct OpenCall {
     pub(super) vm: VmRef,
     pub(super) root: u32,
     pub(super) token: u32,
-    /// When it was made, in nanoseconds on the steady clock.
-    started: u64,
     pub(super) answer: CallAnswer,
 }
 
@@ -36,7 +32,6 @@ impl World {
             vm,
             root,
             token,
-            started: self.now(),
             answer: CallAnswer::default(),
         };
         let mut headers = call.headers;
@@ -59,18 +54,16 @@ impl World {
         self.send_upstream(id, &call.body, None, true);
     }
 
-    pub(super) fn call_part(&mut self, id: u64, part: Part, end: bool) {
-        let now = self.now();
+    pub(super) fn call_part(&mut self, id: u64, mut part: Part, end: bool) {
+        if let Part::Headers(headers) = &mut part {
+            self.note_service_time(id, headers);
+        }
         let Some(Owner::Call(call)) = self.upstreams.get_mut(&id).map(|upstream| &mut upstream.owner) else {
             return;
         };
         let begun = call.answer.headers.is_some();
         match part {
-            Part::Headers(mut headers) => {
-                let took = Duration::from_nanos(now.saturating_sub(call.started)).as_millis();
-                headers.replace("x-envoy-upstream-service-time", took.to_string());
-                call.answer.headers = Some(headers);
-            }
+            Part::Headers(headers) => call.answer.headers = Some(headers),
             Part::Data(bytes) => call.answer.body.extend(bytes),
             Part::Trailers(trailers) => call.answer.trailers = Some(trailers),
             Part::Reset | Part::Closed if begun => return self.end_call(id, Some(broken())),

@@ -133,7 +133,7 @@ impl World {
         }
     }
 
-    fn grpc_headers(&mut self, id: u64, headers: HeaderMap, end: bool) {
+    fn grpc_headers(&mut self, id: u64, mut headers: HeaderMap, end: bool) {
         let status = headers.text(":status").and_then(|status| status.parse().ok());
         let status = status.unwrap_or(0);
         if let Some(open) = self.open_grpc(id) {
@@ -147,6 +147,7 @@ impl World {
             self.grpc_metadata(id, HeaderMap::new());
             return self.fail_grpc(id, of_http(status));
         }
+        self.note_service_time(id, &mut headers);
         self.grpc_metadata(id, headers);
     }
 

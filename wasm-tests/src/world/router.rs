@@ -45,8 +45,6 @@ pub(super) struct Router {
     pub(super) pending_retries: u32,
     body: Vec<u8>,
     complete: bool,
-    /// When the last try began, in nanoseconds on the steady clock.
-    started: u64,
 }
 
 impl Router {
@@ -167,7 +165,6 @@ impl World {
 
     /// Sends the request, as far as it has come, to the next host.
     pub(super) fn start_try(&mut self, at: StreamRef) {
-        let now = self.now();
         let Some(stream) = self.stream_mut(at) else {
             return;
         };
@@ -176,7 +173,6 @@ impl World {
             return;
         };
         router.attempts += 1;
-        router.started = now;
         let limit = router.longest_try();
         steer(&mut locked(&flow).request.headers, limit);
         let outgoing = Outgoing {
@@ -279,7 +275,7 @@ impl World {
 
     /// The first try with an answer that is good enough is the one whose answer the client gets.
     fn try_headers(&mut self, at: StreamRef, id: u64, mut headers: HeaderMap, end: bool) {
-        let now = self.now();
+        self.note_service_time(id, &mut headers);
         let status = headers.text(":status").and_then(|status| status.parse().ok());
         let retries = self
             .router_mut(at)
@@ -292,8 +288,6 @@ impl World {
             return;
         };
         router.committed = Some(id);
-        let took = Duration::from_nanos(now.saturating_sub(router.started)).as_millis();
-        headers.replace("x-envoy-upstream-service-time", took.to_string());
         let losers: Vec<u64> = router
             .tries
             .iter()

@@ -25,6 +25,8 @@ pub(crate) struct Upstream {
     answers: Answering,
     /// The host has been asked for its answer.
     answering: bool,
+    /// When it began, in nanoseconds on the steady clock.
+    started: u64,
     /// The next part is on its way.
     scheduled: bool,
 }
@@ -89,7 +91,7 @@ impl World {
         let answers = locked(&shared.clusters).answering(&outgoing.cluster);
         let name = host.name.clone();
         self.last_upstream += 1;
-        let id = self.last_upstream;
+        let (id, started) = (self.last_upstream, self.now());
         let request = UpstreamRequest {
             number: id,
             cluster: outgoing.cluster,
@@ -118,6 +120,7 @@ impl World {
                 parts: VecDeque::new(),
                 answers,
                 answering: false,
+                started,
                 scheduled: false,
             },
         );
@@ -237,6 +240,14 @@ impl World {
             self.upstreams.remove(&id);
         } else {
             self.give_up_upstream(id);
+        }
+    }
+
+    /// What Envoy's router adds to an answer: how many milliseconds the host took.
+    pub(super) fn note_service_time(&self, id: u64, headers: &mut HeaderMap) {
+        if let Some(upstream) = self.upstreams.get(&id) {
+            let took = Duration::from_nanos(self.now().saturating_sub(upstream.started));
+            headers.replace("x-envoy-upstream-service-time", took.as_millis().to_string());
         }
     }
 

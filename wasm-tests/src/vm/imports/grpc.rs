@@ -114,6 +114,7 @@ fn start(target: Target, opening: Opening) -> GrpcStart {
         (":path", &opening.path),
         (":authority", &target.authority),
         ("te", "trailers"),
+        ("x-envoy-internal", "true"),
     ]
     .into_iter()
     .collect();

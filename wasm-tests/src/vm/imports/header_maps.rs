@@ -76,14 +76,15 @@ fn set_pairs(guest: &mut Guest<'_>, map: u32, pairs: u32, size: u32) -> Result<(
     Ok(guest.state_mut().change_map(map, |headers| *headers = pairs)?)
 }
 
-/// The size in bytes, as in Envoy, not the number of headers; not to be had in `proxy_on_log`.
+/// The size in bytes, as in Envoy, not the number of headers; of a stream's maps only, and not in `proxy_on_log`.
 fn get_size(guest: &mut Guest<'_>, map: u32, size_to: u32) -> Result<(), Fault> {
     let map = MapType::try_from(map)?;
-    if guest
+    let of_stream = matches!(map, MapType::Headers(_) | MapType::Trailers(_));
+    let logging = guest
         .state()
         .current_stream()
-        .is_some_and(|stream| stream.logging)
-    {
+        .is_some_and(|stream| stream.logging);
+    if logging || !of_stream {
         return Err(Status::BadArgument.into());
     }
     let size = guest

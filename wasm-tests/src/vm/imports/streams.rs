@@ -72,7 +72,7 @@ fn close(guest: &mut Guest<'_>, stream: u32) -> Result<(), Fault> {
     let state = guest.state_mut();
     let context = state.current();
     let current = state.stream(context).map(|stream| stream.protocol);
-    state.stop_iteration |= current != Some(Protocol::Tcp);
+    state.stop_iteration |= current == Some(Protocol::Http) && protocol == Protocol::Http;
     if current == Some(protocol) {
         state.effects.push_back(Effect::Close { context });
     }
