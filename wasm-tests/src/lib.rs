@@ -23,6 +23,9 @@
 //! `tests/fuzz/` puts random configurations, requests and histories through the built filters; `scripts/fuzz` does so for
 //! as long as it is told to.
 //!
+//! **Costs.** [`Process::costs`] tells what each callback has burnt and called. `costs/` has a table for each built
+//! filter; `tests/costs/` fails when a filter costs otherwise, and says how to refresh the table.
+//!
 //! ```no_run
 //! use weir_wasm_tests::{Module, Process, Request};
 //!

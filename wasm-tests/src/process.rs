@@ -21,7 +21,7 @@ use crate::listener::Listener;
 use crate::module::Module;
 use crate::plugin::{Plugin, PluginSpec};
 use crate::plugin_options::PluginOptions;
-use crate::process::costs::Cost;
+use crate::process::costs::{Cost, Costs};
 use crate::process::faults::Fault;
 use crate::process::metrics::MetricKind;
 use crate::process::shared::{LogLine, Shared, locked, nanoseconds};
@@ -138,9 +138,14 @@ impl Process {
         locked(&self.shared.traps).clone()
     }
 
-    /// What a filter's callbacks have cost so far, by callback.
+    /// What a filter's callbacks have cost so far, the canaries' among them, by callback.
     pub fn costs(&self, filter: &str) -> BTreeMap<&'static str, Cost> {
         locked(&self.shared.costs).of(filter)
+    }
+
+    /// From now on, [`Process::costs`] counts from zero again.
+    pub fn forget_costs(&self) {
+        *locked(&self.shared.costs) = Costs::default();
     }
 
     /// The calls that filters have made, in order.

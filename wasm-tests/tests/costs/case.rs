@@ -1,0 +1,86 @@
+//! One thing that a filter is measured at.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use weir_wasm_tests::{HeaderMap, Module, Process, Request, Worker};
+
+use crate::table::Row;
+
+/// Requests that go before the one that is measured: what a VM does once, it has done by then.
+const WARM_UP: usize = 2;
+
+/// What is done, and measured, under a configuration.
+pub(crate) enum What {
+    /// The configuration itself, in a VM that has none yet, the canary's included.
+    Configure,
+    /// A request without a body, and a response 200 with headers and a body.
+    Exchange(Request),
+    /// The same, as the first of its VM.
+    FirstExchange(Request),
+    /// The ticks of one second, after such a request.
+    Ticks(Request),
+}
+
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) configuration: Value,
+    pub(crate) what: What,
+}
+
+impl Case {
+    pub(crate) fn exchange(name: &'static str, configuration: Value, request: Request) -> Self {
+        let what = What::Exchange(request);
+        Self {
+            name,
+            configuration,
+            what,
+        }
+    }
+
+    /// Its costs, in a process of its own.
+    pub(crate) fn measure(&self, filter: &str) -> Row {
+        let module = Module::packed(filter).unwrap_or_else(|error| panic!("{error}"));
+        let process = Process::new(1);
+        let plugin = process.load(&module);
+        plugin.configure(self.configuration.to_string()).unwrap();
+        self.what.run(&process, plugin.worker(0));
+        Row::of(self.name, &process.costs(filter))
+    }
+}
+
+impl What {
+    /// Does it; afterwards the process knows its costs alone.
+    fn run(&self, process: &Process, worker: &Worker) {
+        match self {
+            Self::Configure => {}
+            Self::FirstExchange(request) => {
+                process.forget_costs();
+                exchange(worker, request);
+            }
+            Self::Exchange(request) => {
+                (0..WARM_UP).for_each(|_| exchange(worker, request));
+                process.forget_costs();
+                exchange(worker, request);
+            }
+            Self::Ticks(request) => {
+                exchange(worker, request);
+                process.forget_costs();
+                process.advance(Duration::from_secs(1)).unwrap();
+            }
+        }
+    }
+}
+
+/// A request that the filter answers itself gets no other response.
+fn exchange(worker: &Worker, request: &Request) {
+    let stream = worker.open(request.clone()).unwrap();
+    if stream.outcome().local_response.is_none() {
+        let headers = [(":status", "200"), ("content-type", "text/plain")];
+        stream
+            .response_headers(headers.into_iter().collect::<HeaderMap>(), false)
+            .unwrap();
+        stream.response_body(b"hello", true).unwrap();
+    }
+    stream.finish().unwrap();
+}
