@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from load import BUSY, Sample
-from weirlib.output import attempt
+from weirlib.output import attempt, say
 from weirlib.places import ROOT
 
 Rounds = dict[str, list[Sample]]
@@ -72,7 +72,7 @@ def caution(rounds: Rounds) -> str:
 
 
 def write(path: Path, rounds: Rounds, titles: dict[str, str], about: dict[str, object]) -> None:
-    """All samples and what they were taken with. The file is replaced as a whole."""
+    """All samples and what they were taken with."""
     peers = [
         {
             "name": name,
@@ -83,11 +83,17 @@ def write(path: Path, rounds: Rounds, titles: dict[str, str], about: dict[str, o
         for name, samples in rounds.items()
     ]
     found = {"added_cost_ratio": ratio(rounds, "shard-router", "noop"), "aim": AIM, "waited_for_core": busy(rounds)}
-    document = {"date": datetime.now(UTC).isoformat(timespec="seconds"), **machine(), **about, **found, "peers": peers}
+    store(path, {**about, **found, "peers": peers})
+
+
+def store(path: Path, found: dict[str, object]) -> None:
+    """A result file: when, on what machine, then what was found. The file is replaced as a whole."""
+    document = {"date": datetime.now(UTC).isoformat(timespec="seconds"), **machine(), **found}
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.new")
     unfinished.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     unfinished.rename(path)
+    say(f"    written to {path}")
 
 
 def median_cpu(samples: list[Sample]) -> float:
