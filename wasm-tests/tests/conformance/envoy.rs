@@ -108,6 +108,7 @@ impl Envoy {
         for (place, task) in running {
             clients[place] = finish(task).await;
         }
+        within("all requests have ended", self.no_requests(name)).await;
         self.settle().await;
         assert!(!self.log.has_ended(), "Envoy has crashed. {LOG_END}");
         clients.retain(|line| !line.is_empty());
@@ -133,6 +134,16 @@ impl Envoy {
         let mark = format!("/{}", self.marks.fetch_add(1, Ordering::Relaxed));
         within("the worker is idle", client::body(server, &mark)).await;
         self.log.said(config::IDLE, &format!(":path={mark} "), 1).await;
+    }
+
+    /// Clients that went away are gone for Envoy, too.
+    async fn no_requests(&self, scenario: &str) {
+        let admin = SocketAddr::new(self.ip, config::ADMIN_PORT);
+        let gauge = format!("http.{scenario}.downstream_rq_active");
+        let path = format!("/stats?filter=^{gauge}$");
+        let none = format!("{gauge}: 0");
+        // A listener that was refused has no gauge.
+        while !["", &none].contains(&client::body(admin, &path).await.trim()) {}
     }
 
     async fn stats(&self, scenario: &Scenario) -> Vec<String> {
