@@ -4,38 +4,58 @@
 //! callback can't see, keeps state that a new configuration loses, or counts per worker what must hold per process.
 //! Starting Envoy for each such test is slow, and its clock can't be moved.
 //!
-//! **The host.** [`Process`] is one Envoy process: a clock that stands still until it is moved, shared data, metrics,
-//! logs. [`Plugin`] is a filter in it, with one VM per [`Worker`], configured as under ECDS: a canary VM first, then a
-//! new root context in each worker's VM. [`Stream`] is a request that is open. The callbacks and the answers of host
-//! functions follow proxy-wasm ABI 0.2.1 as proxy-wasm-cpp-host and Envoy 1.40 implement it. Tests assert on what
-//! came out (headers, answers, metrics, logs), not on which host functions were called.
+//! **The host.** A [`Fleet`] is a number of Envoy processes on one virtual clock and one seed; [`Process::new`] is a
+//! fleet of one. A [`Process`] has workers, scripted [`Cluster`]s, shared data, queues, metrics and logs. A [`Plugin`] is
+//! a filter in it, with one VM per [`Worker`] (plugins of the same module, `vm_id` and VM configuration share it),
+//! configured as under ECDS: a canary VM first, then a new root context in each worker's VM.
 //!
-//! **TCP.** [`Process::tcp_listener`] sends connections through a [`TcpChain`] of network filters to a [`TcpCluster`].
-//! The order of callbacks is Envoy's: per filter close, done, log, delete (for HTTP the log comes first). An upstream is
-//! connected to, and takes bytes, in no time; buffers have no limit, so nothing is ever held back for want of space; an
-//! upstream can't reset its side; and `upstream.port`, `destination.*` and (unless the test gives it) `source.*` are
-//! unknown.
+//! * [`Process::listener`] sends requests through an [`HttpChain`]: filters, then [`Route`]s to clusters, with retries,
+//!   hedges and timeouts as request headers ask for them. An [`Exchange`] says what the client got and what every
+//!   upstream host got; its text is made for snapshots (`insta::assert_snapshot!`).
+//! * [`Worker::request`] and [`Worker::open`] put one filter alone between a test that plays both sides.
+//! * [`Process::tcp_listener`] sends connections through a [`TcpChain`] of network filters to a [`TcpCluster`].
+//! * HTTP calls, gRPC calls and streams of filters go to the clusters of the process: see [`Answer`].
 //!
-//! **Not for** calls, shared queues, gRPC, foreign functions and resets, which answer
-//! [`Status::Unimplemented`]; trailers; or how several filters of one chain work together. Properties
-//! are those that the test gives.
+//! Time stands still until [`Process::advance`] or [`Listener::request`] moves it; what is due on the way happens at its
+//! own time, in one order. Tests share nothing, so they run side by side.
 //!
-//! `tests/fuzz/` puts random configurations, requests and histories through the built filters; `scripts/fuzz` does so for
-//! as long as it is told to.
+//! **Faults.** [`Process::fault`] lets a host function answer any status, once, always or by a seeded chance;
+//! [`PluginOptions`] limits fuel and memory; [`Worker::stall`], [`Worker::lose`] and [`Fleet::step_clock`] are what else
+//! goes wrong. A trap is what the failure policy makes of it for the client, and stands in [`Process::traps`].
+//!
+//! **Fidelity.** `tests/conformance/` runs the same filters and scripts in Envoy 1.40 and here, and compares what they
+//! log, what clients get and what upstreams see. What Envoy answers by crashing is [`HostError::Crash`].
+//! What is known to differ is listed there with its reason; beyond it:
+//!
+//! * Messages are handed on as filters leave them: no codec checks lengths, adds `connection: close`, or refuses odd
+//!   header values; the connection manager's own checks and rewrites of requests are left out, and so are
+//!   `x-request-id` and `x-forwarded-for`.
+//! * `expr_*`, `sign` and `verify_signature` are not among the foreign functions;
+//!   [`Process::foreign_function`] can give them. A `GoogleGrpc` service is Unimplemented.
+//! * A host of a cluster is a name, not an address; connections take no time, and are not pooled.
+//! * TCP: an upstream is connected to, and takes bytes, in no time; buffers have no limit; an upstream can't reset its
+//!   side; `upstream.port` and `destination.*` are unknown.
+//!
+//! **Fuzzing.** `tests/fuzz/` puts random configurations, requests and histories through the built filters;
+//! `scripts/fuzz` does so for as long as it is told to.
 //!
 //! **Costs.** [`Process::costs`] tells what each callback has burnt and called. `costs/` has a table for each built
 //! filter; `tests/costs/` fails when a filter costs otherwise, and says how to refresh the table.
 //!
 //! ```no_run
-//! use weir_wasm_tests::{Module, Process, Request};
+//! use std::time::Duration;
+//! use weir_wasm_tests::{Answer, Cluster, HttpChain, Module, Process, Request, Route};
 //!
 //! # fn main() -> Result<(), weir_wasm_tests::HostError> {
 //! # let configuration = "{}";
 //! let process = Process::new(2);
 //! let router = process.load(&Module::packed("shard-router")?);
 //! router.configure(configuration)?;
-//! let outcome = router.worker(1).request(Request::get("/orders").header("x-user-id", "42"))?;
-//! assert_eq!(outcome.headers.text("x-weir-shard").as_deref(), Some("a"));
+//! process.cluster("orders-a", Cluster::answering(Answer::ok().after(Duration::from_millis(20))));
+//! let routes = HttpChain::new().filter(&router).route(Route::prefix("/").cluster_header("x-weir-cluster"));
+//! let exchange = process.listener(routes).request(1, Request::get("/orders").header("x-user-id", "42"))?;
+//! assert_eq!(exchange.status(), 200);
+//! assert_eq!(exchange.upstream_requests()[0].headers.text("x-weir-shard").as_deref(), Some("a"));
 //! # Ok(())
 //! # }
 //! ```

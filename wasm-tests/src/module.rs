@@ -103,12 +103,20 @@ fn engine() -> wasmtime::Result<&'static Engine> {
     if let Some(engine) = ENGINE.get() {
         return Ok(engine);
     }
-    let mut cache = CacheConfig::new();
-    cache.with_directory(target_dir().join("wasmtime-cache"));
     let mut config = Config::new();
-    config.cache(Some(Cache::new(cache)?)).consume_fuel(true);
+    config.cache(cache()).consume_fuel(true);
     let engine = Engine::new(&config)?;
     Ok(ENGINE.get_or_init(|| engine))
+}
+
+/// Compiled modules are kept in the workspace's target folder; where there is no workspace (an installed program), in
+/// the user's cache folder. None when neither can be written: then each run compiles.
+fn cache() -> Option<Cache> {
+    let mut config = CacheConfig::new();
+    if workspace().is_dir() {
+        config.with_directory(target_dir().join("wasmtime-cache"));
+    }
+    Cache::new(config).ok()
 }
 
 /// The folder of packed modules: the environment variable `WEIR_MODULES_DIR`, else `modules` in the workspace's
