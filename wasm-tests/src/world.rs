@@ -7,6 +7,7 @@ mod calls;
 mod configure;
 mod failure;
 mod finish;
+mod flag;
 mod grpc;
 mod iterate;
 mod local_reply;

@@ -1,6 +1,6 @@
 //! How a try fails before its answer, and what Envoy says of it (on Linux).
 
-use crate::world::router::flag;
+use crate::world::flag;
 
 /// What a host did instead of answering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::process::shared::locked;
 use crate::transcript::Response;
 use crate::vm::callback::Callback;
 use crate::vm::context::Context;
-use crate::world::router::flag;
+use crate::world::flag;
 use crate::world::{StreamRef, VmRef, WorkerRef, World};
 
 impl World {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::header_map::HeaderMap;
 use crate::process::shared::nanoseconds;
-use crate::world::router::{flag, own_reply};
+use crate::world::flag;
+use crate::world::router::own_reply;
 use crate::world::timeline::Event;
 use crate::world::{StreamRef, World};
 

@@ -11,23 +11,11 @@ use crate::process::shared::{locked, nanoseconds};
 use crate::request::LocalResponse;
 use crate::route::{Destination, Route};
 use crate::world::failure::Failure;
+use crate::world::flag;
 use crate::world::retry::RetryPolicy;
 use crate::world::timeline::Event;
 use crate::world::upstream::{Outgoing, Owner};
 use crate::world::{StreamRef, World};
-
-/// Envoy's response flags, as bits (`envoy/stream_info/stream_info.h`).
-pub(super) mod flag {
-    pub(in crate::world) const NO_HEALTHY_UPSTREAM: u64 = 0x2;
-    pub(in crate::world) const UPSTREAM_REQUEST_TIMEOUT: u64 = 0x4;
-    pub(in crate::world) const UPSTREAM_REMOTE_RESET: u64 = 0x10;
-    pub(in crate::world) const UPSTREAM_CONNECTION_FAILURE: u64 = 0x20;
-    pub(in crate::world) const UPSTREAM_CONNECTION_TERMINATION: u64 = 0x40;
-    pub(in crate::world) const NO_ROUTE_FOUND: u64 = 0x100;
-    pub(in crate::world) const UPSTREAM_RETRY_LIMIT_EXCEEDED: u64 = 0x8000;
-    pub(in crate::world) const DOWNSTREAM_REMOTE_RESET: u64 = 0x1000_0000;
-    pub(in crate::world) const NO_CLUSTER_FOUND: u64 = 0x0100_0000;
-}
 
 /// The routing of one stream.
 #[derive(Default)]
