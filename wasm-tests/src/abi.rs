@@ -174,7 +174,8 @@ impl TryFrom<u32> for BufferType {
 }
 
 /// The host functions of the ABI, all in the import module [`IMPORT_MODULE`]; a module of this workspace may import
-/// nothing else.
+/// nothing else. Others may also import WASI (`wasi_snapshot_preview1`), which answers as in Envoy: no files, no
+/// sockets, and stdout and stderr are logged.
 pub const HOST_FUNCTIONS: [&str; 39] = [
     "proxy_add_header_map_value",
     "proxy_call_foreign_function",

@@ -27,6 +27,9 @@ pub struct PluginOptions {
     pub vm_id: String,
     /// What the filter reads as its VM configuration.
     pub vm_configuration: Vec<u8>,
+    /// The environment variables that the filter reads through WASI, in this order. Plugins that share a VM have those
+    /// of the plugin for which it was made.
+    pub environment: Vec<(String, String)>,
     /// What a trap means for streams.
     pub failure_policy: FailurePolicy,
     /// How long after it was made a VM is at least kept before it is made again.
@@ -40,7 +43,7 @@ pub struct PluginOptions {
 }
 
 impl PluginOptions {
-    /// `vm_id` `weir.<filter>`, no VM configuration, `FailReload` with a back-off of 1 s, 500 million units of fuel
+    /// `vm_id` `weir.<filter>`, no VM configuration, no environment variables, `FailReload` with a back-off of 1 s, 500 million units of fuel
     /// (under a second of work), 256 MiB of memory.
     pub fn of(module: &Module) -> Self {
         Self {
@@ -48,6 +51,7 @@ impl PluginOptions {
             root_id: String::new(),
             vm_id: format!("weir.{}", module.filter()),
             vm_configuration: Vec::new(),
+            environment: Vec::new(),
             failure_policy: FailurePolicy::FailReload,
             reload_backoff: Duration::from_secs(1),
             allow_on_headers_stop_iteration: false,

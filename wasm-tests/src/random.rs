@@ -26,4 +26,9 @@ impl Random {
             locked(&self.0).u64(..bound)
         }
     }
+
+    /// Random bytes.
+    pub(crate) fn fill(&self, bytes: &mut [u8]) {
+        locked(&self.0).fill(bytes);
+    }
 }

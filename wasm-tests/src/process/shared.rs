@@ -38,6 +38,8 @@ pub(crate) type ForeignFunction = Arc<dyn Fn(&[u8]) -> Result<Vec<u8>, Status> +
 
 pub(crate) struct Shared {
     clock: Arc<Clock>,
+    /// The fleet's.
+    pub(crate) random: Random,
     vms_created: AtomicU64,
     /// What filters read as `xds.node.id`.
     pub(crate) node_id: String,
@@ -64,7 +66,8 @@ impl Shared {
             log_level: Mutex::new(LogLevel::Info),
             clock,
             vms_created: AtomicU64::new(0),
-            faults: Faults::new(random),
+            faults: Faults::new(random.clone()),
+            random,
             data: Mutex::default(),
             queues: Mutex::default(),
             metrics: Mutex::default(),

@@ -51,6 +51,13 @@ impl Guest<'_> {
         Ok(bytes.ok_or(Status::InvalidMemoryAccess)?.to_vec())
     }
 
+    /// The 32-bit number at `pointer`.
+    pub(crate) fn number(&self, pointer: u32) -> Result<u32, Fault> {
+        let bytes = self.bytes(pointer, 4)?;
+        let bytes = <[u8; 4]>::try_from(bytes).map_err(|_| Status::InvalidMemoryAccess)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
     pub(crate) fn text(&self, pointer: u32, size: u32) -> Result<String, Fault> {
         Ok(String::from_utf8_lossy(&self.bytes(pointer, size)?).into_owned())
     }

@@ -21,6 +21,7 @@ macro_rules! host_functions {
 mod buffers;
 mod calls;
 mod clock;
+mod emscripten;
 mod foreign;
 mod grpc;
 mod header_maps;
@@ -39,12 +40,13 @@ use crate::abi::HOST_FUNCTIONS;
 use crate::vm::guest::{Fault, Guest, answer};
 use crate::vm::state::HostState;
 
-/// A linker with every host function of the ABI.
+/// A linker with every host function of the ABI, WASI, and what Emscripten needs.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
     let mut linker = Linker::new(engine);
     buffers::add(&mut linker)?;
     calls::add(&mut linker)?;
     clock::add(&mut linker)?;
+    emscripten::add(&mut linker)?;
     foreign::add(&mut linker)?;
     grpc::add(&mut linker)?;
     header_maps::add(&mut linker)?;

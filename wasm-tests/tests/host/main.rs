@@ -18,3 +18,4 @@ mod probe;
 mod sharing;
 mod streams;
 mod tcp;
+mod wasi;

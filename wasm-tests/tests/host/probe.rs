@@ -5,7 +5,7 @@ mod text;
 
 use weir_wasm_tests::{HeaderMap, LogLine, Plugin, Process, Request};
 
-pub(crate) use text::{IMPORTS, probe};
+pub(crate) use text::{IMPORTS, WASI, probe};
 
 /// `on_request_headers` with this body, going on; the stream's id is `$id`.
 pub(crate) fn on_request(body: &str) -> String {

@@ -47,6 +47,61 @@ pub(crate) const IMPORTS: [(&str, &str); 39] = [
     ("proxy_set_tick_period_milliseconds", "i"),
 ];
 
+/// The functions of WASI that Envoy has, likewise; all but `proc_exit`, which answers nothing.
+pub(crate) const WASI: [(&str, &str); 44] = [
+    ("args_get", "ii"),
+    ("args_sizes_get", "ii"),
+    ("clock_res_get", "ii"),
+    ("clock_time_get", "iIi"),
+    ("environ_get", "ii"),
+    ("environ_sizes_get", "ii"),
+    ("fd_advise", "iIIi"),
+    ("fd_allocate", "iII"),
+    ("fd_close", "i"),
+    ("fd_datasync", "i"),
+    ("fd_fdstat_get", "ii"),
+    ("fd_fdstat_set_flags", "ii"),
+    ("fd_fdstat_set_rights", "iII"),
+    ("fd_filestat_get", "ii"),
+    ("fd_filestat_set_size", "iI"),
+    ("fd_filestat_set_times", "iIIi"),
+    ("fd_pread", "iiiIi"),
+    ("fd_prestat_dir_name", "iii"),
+    ("fd_prestat_get", "ii"),
+    ("fd_pwrite", "iiiIi"),
+    ("fd_read", "iiii"),
+    ("fd_readdir", "iiiIi"),
+    ("fd_renumber", "ii"),
+    ("fd_seek", "iIii"),
+    ("fd_sync", "i"),
+    ("fd_tell", "ii"),
+    ("fd_write", "iiii"),
+    ("path_create_directory", "iii"),
+    ("path_filestat_get", "iiiii"),
+    ("path_filestat_set_times", "iiiiIIi"),
+    ("path_link", "iiiiii"),
+    ("path_open", "iiiiiIIii"),
+    ("path_readlink", "iiiiii"),
+    ("path_remove_directory", "iii"),
+    ("path_rename", "iiiiii"),
+    ("path_symlink", "iiii"),
+    ("path_unlink_file", "iii"),
+    ("poll_oneoff", "iiii"),
+    ("random_get", "ii"),
+    ("sched_yield", ""),
+    ("sock_accept", "iii"),
+    ("sock_recv", "iiiiii"),
+    ("sock_send", "iiiii"),
+    ("sock_shutdown", "ii"),
+];
+
+/// What else Envoy has.
+const OTHERS: &str = r#"
+  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+  (import "env" "emscripten_notify_memory_growth" (func $emscripten_notify_memory_growth (param i32)))
+  (import "env" "pthread_equal" (func $pthread_equal (param i32 i32) (result i32)))
+"#;
+
 /// What every probe has. Host functions write a value's address to 16, its size to 20, a number to 24.
 const PRELUDE: &str = include_str!("prelude.wat");
 
@@ -59,20 +114,22 @@ pub(crate) fn probe(callbacks: &str) -> Module {
 /// The same, as the bytes of a module.
 pub(crate) fn binary(callbacks: &str) -> Vec<u8> {
     let (callbacks, data) = lay_out(callbacks);
-    let imports: String = IMPORTS
-        .iter()
-        .map(|(name, params)| import(name, params))
-        .collect();
+    let imports = imports("env", &IMPORTS) + &imports("wasi_snapshot_preview1", &WASI) + OTHERS;
     let text = format!("(module {imports} {PRELUDE} {callbacks} {data})");
     wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn import(name: &str, params: &str) -> String {
+fn imports(module: &str, functions: &[(&str, &str)]) -> String {
+    let import = |(name, params): &(&str, &str)| import(module, name, params);
+    functions.iter().map(import).collect()
+}
+
+fn import(module: &str, name: &str, params: &str) -> String {
     let params: String = params
         .chars()
         .map(|kind| if kind == 'I' { "i64 " } else { "i32 " })
         .collect();
-    format!("(import \"env\" \"{name}\" (func ${name} (param {params}) (result i32)))\n")
+    format!("(import \"{module}\" \"{name}\" (func ${name} (param {params}) (result i32)))\n")
 }
 
 /// Puts the texts into data segments from 1024 on.
