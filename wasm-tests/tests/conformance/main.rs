@@ -39,6 +39,7 @@ mod routing;
 mod scenario;
 mod sharing;
 mod trace;
+mod wasi;
 
 use scenario::Scenario;
 use trace::Trace;
@@ -57,6 +58,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         replies::all,
         routing::all,
         sharing::all,
+        wasi::all,
     ]
     .iter()
     .flat_map(|scenarios| scenarios())

@@ -5,6 +5,8 @@ mod text;
 
 use weir_wasm_tests::Module;
 
+pub(crate) use text::WASI;
+
 /// The callbacks, how many arguments follow the context's id, and what they answer unless told otherwise.
 const CALLBACKS: [(&str, usize, Option<u32>); 21] = [
     ("context_create", 1, None),

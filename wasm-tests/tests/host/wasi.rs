@@ -269,7 +269,7 @@ fn the_wall_clock_can_be_set_and_the_steady_one_can_not() {
     let process = fleet.process(1);
     let plugin = process.load(&probe(&on_request(&(read(0) + &read(1)))));
     plugin.configure("{}").unwrap();
-    let mut now = || {
+    let now = || {
         let before = said(&process).len();
         plugin.worker(0).request(Request::get("/")).unwrap();
         let read = said(&process).split_off(before);
