@@ -19,6 +19,10 @@
 //! Time stands still until [`Process::advance`] or [`Listener::request`] moves it; what is due on the way happens at its
 //! own time, in one order. Tests share nothing, so they run side by side.
 //!
+//! **WASI.** All functions of `wasi_snapshot_preview1` that Envoy has link, and answer as there: clocks that follow the
+//! fleet's, random bytes from its seed, [`PluginOptions::environment`], stdout and stderr as log lines; no files, no
+//! sockets, no arguments. An exit does not end the module.
+//!
 //! **Faults.** [`Process::fault`] lets a host function answer any status, once, always or by a seeded chance;
 //! [`PluginOptions`] limits fuel and memory; [`Worker::stall`], [`Worker::lose`] and [`Fleet::step_clock`] are what else
 //! goes wrong. A trap is what the failure policy makes of it for the client, and stands in [`Process::traps`].

@@ -193,7 +193,7 @@ fn a_stream_is_heard_from_its_first_metadata_to_its_status() {
     assert_eq!(
         said(&process),
         [
-            "initial 3",
+            "initial 4",
             "first",
             "message for 6",
             "one",
@@ -232,7 +232,7 @@ fn a_server_answers_message_by_message_while_its_client_sends() {
     let (process, plugin) = serving(&(listening(&body) + more));
     process.cluster("side", echo());
     plugin.worker(0).request(Request::get("/")).unwrap();
-    assert_eq!(said(&process), ["initial 2", "message for 6", "a"]);
+    assert_eq!(said(&process), ["initial 3", "message for 6", "a"]);
     process.advance(Duration::from_millis(10)).unwrap();
     let expected = ["message for 6", "b", "trailing 1", "closed 0", "via_upstream"];
     assert_eq!(said(&process)[3..], expected);
@@ -272,7 +272,7 @@ fn a_stream_that_its_server_ends_is_known_until_the_filter_closes_it() {
     process.advance(Duration::ZERO).unwrap();
     assert_eq!(
         said(&process),
-        ["initial 2", "trailing 1", "closed 0", "via_upstream"]
+        ["initial 3", "trailing 1", "closed 0", "via_upstream"]
     );
     assert!(process.calls()[0].reset, "the client had not ended its side");
     open.finish().unwrap();
