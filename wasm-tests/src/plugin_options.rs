@@ -27,8 +27,8 @@ pub struct PluginOptions {
     pub vm_id: String,
     /// What the filter reads as its VM configuration.
     pub vm_configuration: Vec<u8>,
-    /// The environment variables that the filter reads through WASI, in this order. Plugins that share a VM have those
-    /// of the plugin for which it was made.
+    /// The environment variables that the filter reads through WASI, in this order; Envoy's is that of a hash table.
+    /// Plugins that share a VM have those of the plugin for which it was made.
     pub environment: Vec<(String, String)>,
     /// What a trap means for streams.
     pub failure_policy: FailurePolicy,
