@@ -3,13 +3,11 @@
 use crate::trace::Trace;
 
 /// Scenario, reason.
-const KNOWN: [(&str, &str); 16] = [
-    ("calls_in_parallel", NETWORK),
+const KNOWN: [(&str, &str); 14] = [
     ("change_request_and_keep_length", CODEC),
     ("change_response_and_keep_length", CODEC),
     ("foreign_expressions", REGISTRY),
     ("foreign_functions", REGISTRY),
-    ("grpc_streamed", NETWORK),
     ("line_breaks_in_values", CODEC),
     ("odd_values", CODEC),
     ("reply_changed_on_its_way", CODEC),
@@ -38,7 +36,6 @@ const REGISTRY: &str =
     "expressions and signatures are not among the foreign functions that the host offers itself";
 /// The host hands messages on as filters leave them; HTTP/1.1 and HTTP/2 as bytes are no part of it.
 const CODEC: &str = "what a codec refuses or adds";
-const NETWORK: &str = "which of two answers that are sent at once arrives first is the network's to say";
 
 /// Panics when the traces differ against the list.
 pub(crate) fn check(name: &str, envoy: &Trace, host: &Trace) {

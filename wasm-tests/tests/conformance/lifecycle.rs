@@ -1,5 +1,7 @@
 //! Ticks, done, log levels, clocks, foreign functions, gRPC.
 
+use std::time::Duration;
+
 use crate::probes::{Probe, call, number_of, only, pairs, release, status_of};
 use crate::scenario::{Answer, Client, Cluster, Scenario};
 
@@ -97,7 +99,8 @@ scenarios! {
     grpc_refused: Scenario::new(grpc("~side")).cluster(Cluster::new("side").refuses()).get();
     grpc_http_error: Scenario::new(grpc("~side")).cluster(Cluster::new("side").answers(Answer::status(503))).get();
     grpc_streamed: Scenario::new(grpc_callbacks(&format!("{} (!status 'send' (!proxy_grpc_send #6 'one' #0)) (!status 'send' (!proxy_grpc_send #6 'two' #1)) (return #1)",
-        number_of("grpc_stream", &format!("'~side' 'pkg.Service' 'Method' {}", pairs(&[("x-meta", "1")])))))).cluster(Cluster::new("side").answers(grpc_answer())).get().said("grpc_close");
+        number_of("grpc_stream", &format!("'~side' 'pkg.Service' 'Method' {}", pairs(&[("x-meta", "1")])))))).cluster(Cluster::new("side").answers(grpc_answer()))
+        .answer(Answer::hello().after(Duration::from_millis(100))).get().said("grpc_close");
     grpc_cancelled: Scenario::new(grpc_callbacks(&format!("{} {}", number_of("grpc_call", "'~side' 'pkg.Service' 'Method' '' 'msg' #1000"), status_of("grpc_cancel", "#5")))).cluster(Cluster::new("side").answers(grpc_answer())).get();
     call_while_done: Scenario::new(Probe::tracing().on("done", &call("~side", 1000)).on("http_call_response", "(!header #6 ':status')")).cluster(Cluster::new("side").answers(Answer::status(202))).send(Client::get("/")).said(":status");
 }
