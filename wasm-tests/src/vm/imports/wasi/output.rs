@@ -49,6 +49,10 @@ pub(super) fn write(
     Ok(guest.write(size_to, &size.to_le_bytes())?)
 }
 
+/// As many bytes are written at once at most. Envoy has no limit; but pieces can overlap, so that a module could ask for
+/// more than any host has.
+const MOST: usize = 16 << 20;
+
 /// The bytes of `count` pieces, each given by its address and its size.
 fn gather(guest: &Guest<'_>, pieces: u32, count: u32) -> Result<Vec<u8>, Errno> {
     let mut text = Vec::new();
@@ -57,6 +61,9 @@ fn gather(guest: &Guest<'_>, pieces: u32, count: u32) -> Result<Vec<u8>, Errno> 
         let piece = piece.ok_or(Errno::BadAddress)?;
         let size = guest.number(piece.checked_add(4).ok_or(Errno::BadAddress)?)?;
         text.extend(guest.bytes(guest.number(piece)?, size)?);
+        if text.len() > MOST {
+            return Err(Errno::BadAddress);
+        }
     }
     Ok(text)
 }
