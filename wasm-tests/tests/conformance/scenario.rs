@@ -15,7 +15,7 @@ pub(crate) struct Scenario {
     pub(crate) steps: Vec<Step>,
     /// Streams run side by side, so that only the order within each of them is sure.
     pub(crate) side_by_side: bool,
-    /// Whether a request reaches its upstream before it is answered otherwise is not sure.
+    /// Whether a request reaches its upstream before it is answered otherwise, or which of two comes first, is not sure.
     pub(crate) upstream_unsure: bool,
     /// Headers that the trace shows beside those that it always shows.
     pub(crate) shown: Vec<&'static str>,
