@@ -16,7 +16,9 @@ pub(crate) struct Message {
 /// What the proxy itself knows of a stream (Envoy's `StreamInfo`).
 #[derive(Clone, Default)]
 pub(crate) struct StreamInfo {
-    /// Nanoseconds since the Unix epoch.
+    /// When it began, in nanoseconds since the Unix epoch on the wall clock.
+    pub(crate) time: u64,
+    /// When it began and ended, in nanoseconds on the steady clock.
     pub(crate) started: u64,
     pub(crate) protocol: &'static str,
     pub(crate) virtual_host: String,

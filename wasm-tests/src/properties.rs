@@ -75,7 +75,7 @@ fn of_request(flow: &Flow, path: &[&str]) -> Result<Vec<u8>, Status> {
         ["request", "useragent"] => header(headers, "user-agent"),
         ["request", "id"] => header(headers, "x-request-id"),
         ["request", "protocol"] => text(info.protocol),
-        ["request", "time"] => number(info.started),
+        ["request", "time"] => number(info.time),
         ["request", "duration"] => number(info.ended.unwrap_or(info.started).saturating_sub(info.started)),
         ["request", "size"] => number(info.request_bytes),
         _ => Err(Status::NotFound),

@@ -136,7 +136,7 @@ impl World {
     /// The end of a stream: every filter is told, in the order of the chain.
     pub(crate) fn finish(&mut self, at: StreamRef) {
         self.give_up_tries(at);
-        let now = self.clock.wall();
+        let now = self.now();
         let Some(stream) = self.stream_mut(at).filter(|stream| !stream.finishing) else {
             return;
         };

@@ -186,7 +186,8 @@ impl World {
         let mut flow = Flow {
             properties: request.properties,
             info: StreamInfo {
-                started: self.clock.wall(),
+                time: self.clock.wall(),
+                started: self.now(),
                 protocol: if request.http1 { "HTTP/1.1" } else { "HTTP/2" },
                 ..StreamInfo::default()
             },

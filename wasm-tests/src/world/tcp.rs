@@ -86,6 +86,7 @@ impl World {
         properties: BTreeMap<Vec<u8>, Vec<u8>>,
     ) -> OpenedConnection {
         let info = StreamInfo {
+            time: self.clock.wall(),
             started: self.now(),
             ..StreamInfo::default()
         };

@@ -254,13 +254,11 @@ impl World {
     /// Gives a request up: its host sees a reset, unless it had answered in full.
     pub(super) fn give_up_upstream(&mut self, id: u64) {
         let now = Duration::from_nanos(self.now());
-        let given_up = self.upstreams.remove(&id);
-        if let Some(upstream) = &given_up {
-            upstream.note_end(now);
-        }
-        if let Some(upstream) = given_up
-            && let Some(request) = locked(&upstream.transcript).upstream.get_mut(upstream.index)
-        {
+        let Some(upstream) = self.upstreams.remove(&id) else {
+            return;
+        };
+        upstream.note_end(now);
+        if let Some(request) = locked(&upstream.transcript).upstream.get_mut(upstream.index) {
             request.reset = true;
         }
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use weir_wasm_tests::{
-    Answer, Cluster, Exchange, FailurePolicy, HttpChain, Listener, Module, Plugin, PluginOptions, Process,
-    Request, Route,
+    Answer, Cluster, Exchange, FailurePolicy, Fleet, HttpChain, Listener, Module, Plugin, PluginOptions,
+    Process, Request, Route,
 };
 
 use crate::probe::{callback, on_request, probe, said};
@@ -250,5 +250,23 @@ fn a_call_takes_its_virtual_time_and_no_longer_than_its_limit() {
     assert_eq!(
         (side(&refused).as_str(), refused.duration()),
         ("503", Duration::ZERO)
+    );
+}
+
+#[test]
+fn a_step_of_the_wall_clock_is_not_part_of_an_exchange() {
+    let fleet = Fleet::new();
+    let process = fleet.process(1);
+    let up = Cluster::answering(Answer::ok().after(20 * MS));
+    let listener = listener(&process, &[&on_request("")], up);
+    fleet.step_clock(-3_600_000_000_000);
+    let exchange = listener.send(0, Request::get("/"));
+    fleet.step_clock(7_200_000_000_000);
+    assert_eq!(exchange.duration(), Duration::ZERO);
+    process.advance(20 * MS).unwrap();
+    assert_eq!(exchange.duration(), 20 * MS);
+    assert!(
+        exchange.to_string().starts_with("to up/host-1 after 0ns\n"),
+        "{exchange}"
     );
 }
