@@ -126,6 +126,7 @@ fn compile_one<F: SlotFilter>(state: &State, gateway: &GatewayRef) -> CompiledSl
         format: FORMAT,
         slot: slot_name(gateway, F::FILTER),
         generation: generation(state, gateway),
+        control: None,
         routes: routes(gateway_routes(state, gateway)),
         rules,
         policies,

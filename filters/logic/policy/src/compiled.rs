@@ -26,6 +26,9 @@ pub struct SlotConfig<P> {
     pub slot: String,
     /// Grows with every change of this slot.
     pub generation: u64,
+    /// Where the filter reaches the control plane; absent: there is none, or the filter needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<ControlConfig>,
     /// The Gateway's routes in their order; empty where the mesh owns the routes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<CompiledRoute>,
@@ -33,6 +36,14 @@ pub struct SlotConfig<P> {
     pub rules: Vec<Rule>,
     /// The policies that rules name, by `<namespace>/<name>`.
     pub policies: BTreeMap<String, P>,
+}
+
+/// The way from a filter to the control plane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ControlConfig {
+    /// The cluster whose hosts serve the REST API.
+    pub cluster: String,
 }
 
 /// A route of the Gateway, so that a rule can be limited to one.

@@ -24,5 +24,6 @@ pub mod document;
 pub mod matching;
 pub mod name;
 pub mod problem;
+pub mod proxy;
 pub mod quantity;
 pub mod typed;

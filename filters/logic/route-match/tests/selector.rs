@@ -42,6 +42,7 @@ fn slot(routes: Vec<CompiledRoute>, rules: Vec<Rule>) -> SlotConfig<()> {
         format: FORMAT,
         slot: "weir/default/edge/shard-router".into(),
         generation: 1,
+        control: None,
         routes,
         rules,
         policies,
