@@ -5,6 +5,7 @@ pub mod envoy_resource;
 pub mod gateway;
 pub mod key;
 mod parse;
+pub mod rate_limit_policy;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod shard_map;
@@ -22,6 +23,7 @@ use crate::problem::{Problem, Problems};
 use backend::BackendSpec;
 use envoy_resource::EnvoyResourceSpec;
 use gateway::GatewaySpec;
+use rate_limit_policy::RateLimitPolicySpec;
 use shard_map::ShardMapSpec;
 use target_ref::TargetRef;
 
@@ -37,13 +39,21 @@ pub enum Kind {
     EnvoyResource,
     /// What a standalone proxy listens on, and its routes.
     Gateway,
+    /// How much each client may ask for.
+    RateLimitPolicy,
     /// How a key finds its shard.
     ShardMap,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Backend, Self::EnvoyResource, Self::Gateway, Self::ShardMap];
+    pub const ALL: [Self; 5] = [
+        Self::Backend,
+        Self::EnvoyResource,
+        Self::Gateway,
+        Self::RateLimitPolicy,
+        Self::ShardMap,
+    ];
 
     /// As it stands in `kind:`.
     pub const fn as_str(self) -> &'static str {
@@ -51,6 +61,7 @@ impl Kind {
             Self::Backend => "Backend",
             Self::EnvoyResource => "EnvoyResource",
             Self::Gateway => "Gateway",
+            Self::RateLimitPolicy => "RateLimitPolicy",
             Self::ShardMap => "ShardMap",
         }
     }
@@ -61,6 +72,7 @@ impl Kind {
             Self::Backend => "backends",
             Self::EnvoyResource => "envoyresources",
             Self::Gateway => "gateways",
+            Self::RateLimitPolicy => "ratelimitpolicies",
             Self::ShardMap => "shardmaps",
         }
     }
@@ -133,6 +145,8 @@ pub enum Spec {
     EnvoyResource(EnvoyResourceSpec),
     /// What a standalone proxy listens on, and its routes.
     Gateway(GatewaySpec),
+    /// How much each client may ask for.
+    RateLimitPolicy(RateLimitPolicySpec),
     /// How a key finds its shard.
     ShardMap(ShardMapSpec),
 }
@@ -166,6 +180,7 @@ impl Document {
             Spec::Backend(spec) => serde_json::to_value(spec),
             Spec::EnvoyResource(spec) => serde_json::to_value(spec),
             Spec::Gateway(spec) => serde_json::to_value(spec),
+            Spec::RateLimitPolicy(spec) => serde_json::to_value(spec),
             Spec::ShardMap(spec) => serde_json::to_value(spec),
         };
         // Serialization of these types fails only for maps without string keys; there are none.
@@ -184,6 +199,7 @@ impl Document {
             Spec::Backend(_) => Kind::Backend,
             Spec::EnvoyResource(_) => Kind::EnvoyResource,
             Spec::Gateway(_) => Kind::Gateway,
+            Spec::RateLimitPolicy(_) => Kind::RateLimitPolicy,
             Spec::ShardMap(_) => Kind::ShardMap,
         }
     }
@@ -201,6 +217,7 @@ impl Document {
     pub fn target_refs(&self) -> &[TargetRef] {
         match &self.spec {
             Spec::ShardMap(spec) => &spec.target_refs,
+            Spec::RateLimitPolicy(spec) => &spec.target_refs,
             Spec::EnvoyResource(spec) => &spec.target_refs,
             Spec::Backend(_) | Spec::Gateway(_) => &[],
         }
@@ -208,7 +225,7 @@ impl Document {
 
     /// Whether documents of this kind are policies of a filter's slot.
     pub const fn attaches(&self) -> bool {
-        matches!(self.spec, Spec::ShardMap(_))
+        matches!(self.spec, Spec::ShardMap(_) | Spec::RateLimitPolicy(_))
     }
 
     fn validate(&self) -> Vec<Problem> {
@@ -217,6 +234,7 @@ impl Document {
             Spec::Backend(spec) => spec.check(problems),
             Spec::EnvoyResource(spec) => spec.check(problems),
             Spec::Gateway(spec) => spec.check(problems),
+            Spec::RateLimitPolicy(spec) => spec.check(problems),
             Spec::ShardMap(spec) => spec.check(problems),
         });
         problems.into_vec()

@@ -107,7 +107,7 @@ fn check_sources(sources: &[KeySource], problems: &mut Problems) {
 }
 
 impl KeySource {
-    fn check(&self, problems: &mut Problems) {
+    pub(crate) fn check(&self, problems: &mut Problems) {
         match self {
             Self::Header(name) => problems.within("header", |problems| check_header_name(name, problems)),
             Self::Query(name) if name.is_empty() => {

@@ -53,6 +53,7 @@ pub(super) fn document(value: Value) -> Result<Document, Vec<Problem>> {
         Kind::Backend => Spec::Backend(typed(spec, "/spec")?),
         Kind::EnvoyResource => Spec::EnvoyResource(typed(spec, "/spec")?),
         Kind::Gateway => Spec::Gateway(typed(spec, "/spec")?),
+        Kind::RateLimitPolicy => Spec::RateLimitPolicy(typed(spec, "/spec")?),
         Kind::ShardMap => Spec::ShardMap(typed(spec, "/spec")?),
     };
     Ok(Document { metadata, spec })

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::backend::BackendSpec;
 use super::envoy_resource::EnvoyResourceSpec;
 use super::gateway::GatewaySpec;
+use super::rate_limit_policy::RateLimitPolicySpec;
 use super::shard_map::ShardMapSpec;
 use super::{API_VERSION, Kind, Metadata};
 
@@ -15,6 +16,7 @@ pub fn of(kind: Kind) -> Value {
         Kind::Backend => document::<BackendSpec>(kind),
         Kind::EnvoyResource => document::<EnvoyResourceSpec>(kind),
         Kind::Gateway => document::<GatewaySpec>(kind),
+        Kind::RateLimitPolicy => document::<RateLimitPolicySpec>(kind),
         Kind::ShardMap => document::<ShardMapSpec>(kind),
     }
 }

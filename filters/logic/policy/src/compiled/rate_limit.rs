@@ -1,0 +1,136 @@
+//! The policy of the rate-limit filter: one RateLimitPolicy, resolved.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::key::{KeySource, PathSource};
+use crate::document::rate_limit_policy::cost::Cost;
+use crate::document::rate_limit_policy::descriptor::ClientAddress;
+use crate::document::rate_limit_policy::exemption::Exemption;
+use crate::document::rate_limit_policy::limit::{Fleet, MissingKey};
+use crate::document::rate_limit_policy::{HeaderFields, OnError};
+use crate::name::Name;
+
+/// A RateLimitPolicy that is not off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CompiledRateLimitPolicy {
+    /// It decides and counts, and changes nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shadow: bool,
+    /// The policy of the slot in whose place it might come, `<namespace>/<name>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate_for: Option<String>,
+    /// What happens to a request whose quota can't be looked up or written.
+    pub on_error: OnError,
+    /// Requests that it is not for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exempt: Vec<Exemption>,
+    /// What clients are told.
+    pub headers: HeaderFields,
+    /// How many keys are kept at once.
+    pub max_keys: u32,
+    /// All must let a request pass.
+    pub limits: Vec<CompiledLimit>,
+}
+
+/// One limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CompiledLimit {
+    /// Unique in the policy.
+    pub name: Name,
+    /// Requests with the same values are counted together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub key: Vec<CompiledDescriptor>,
+    /// What happens to a request that lacks a value.
+    pub on_missing_key: MissingKey,
+    /// How many requests there may be.
+    pub quota: CompiledQuota,
+    /// Other quotas for some clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plans: Option<CompiledPlans>,
+    /// What a request costs.
+    pub cost: Cost,
+    /// The limit above this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Name>,
+    /// One quota for the whole fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<Fleet>,
+}
+
+/// How many requests there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
+pub enum CompiledQuota {
+    /// Generic cell rate algorithm.
+    Rate {
+        /// In one window.
+        requests: u64,
+        /// Milliseconds.
+        window_ms: u64,
+        /// At once.
+        burst: u64,
+    },
+    /// Two fixed windows.
+    SlidingWindow {
+        /// In any window, about.
+        requests: u64,
+        /// Milliseconds.
+        window_ms: u64,
+    },
+    /// Under way at once.
+    Concurrency {
+        /// So many.
+        requests: u64,
+        /// Milliseconds.
+        max_duration_ms: u64,
+    },
+}
+
+/// Other quotas for some clients.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CompiledPlans {
+    /// Where a client's plan stands.
+    pub from: CompiledDescriptor,
+    /// By plan.
+    pub quotas: BTreeMap<String, CompiledQuota>,
+}
+
+/// One value of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
+pub enum CompiledDescriptor {
+    /// The client's address.
+    ClientAddress(ClientAddress),
+    /// A request header.
+    Header(String),
+    /// A cookie.
+    Cookie(String),
+    /// A claim of a token.
+    JwtClaim {
+        /// Headers that may hold the payload of a verified token, base64url; none: the token itself stands in
+        /// `authorization`, verified by nobody.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        payload_headers: Vec<String>,
+        /// Dots lead into objects.
+        claim: String,
+    },
+    /// A variable of a path template.
+    Path(PathSource),
+    /// The method.
+    Method,
+    /// A ShardMap's key: its sources.
+    ShardKey(Vec<KeySource>),
+}
