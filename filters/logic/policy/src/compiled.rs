@@ -16,6 +16,10 @@ use crate::matching::RequestMatch;
 
 /// The one format that this release writes and reads.
 pub const FORMAT: u32 = 1;
+/// Integers of a configuration stay below this, since Istio carries them as doubles.
+const INTEGER_LIMIT: u64 = 1 << 53;
+/// The longest name of a slot: three names of 63 bytes and their frame fit.
+const MAX_SLOT_BYTES: usize = 256;
 
 /// What one filter of one proxy does. `P` is the filter's own policy; everything else is the same for all filters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,9 +114,17 @@ impl<P: DeserializeOwned> SlotConfig<P> {
         config.check()?;
         Ok(config)
     }
+}
 
-    /// Every rule names a policy and a route that are there.
-    fn check(&self) -> Result<(), ConfigError> {
+impl<P> SlotConfig<P> {
+    /// The slot has a name, its generation can be carried, and every rule names a policy and a route that are there.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        check_slot(&self.slot)?;
+        check_generation(self.generation)?;
+        self.check_rules()
+    }
+
+    fn check_rules(&self) -> Result<(), ConfigError> {
         for (index, rule) in self.rules.iter().enumerate() {
             if !self.policies.contains_key(&rule.policy) {
                 return Err(ConfigError::Invalid(format!(
@@ -130,6 +142,25 @@ impl<P: DeserializeOwned> SlotConfig<P> {
         }
         Ok(())
     }
+}
+
+fn check_slot(slot: &str) -> Result<(), ConfigError> {
+    if slot.is_empty() || slot.len() > MAX_SLOT_BYTES {
+        let length = slot.len();
+        return Err(ConfigError::Invalid(format!(
+            "/slot: {length} bytes: expected 1 to {MAX_SLOT_BYTES}"
+        )));
+    }
+    Ok(())
+}
+
+fn check_generation(generation: u64) -> Result<(), ConfigError> {
+    if generation >= INTEGER_LIMIT {
+        return Err(ConfigError::Invalid(format!(
+            "/generation: {generation}: expected less than 2^53"
+        )));
+    }
+    Ok(())
 }
 
 /// The place of an error is a line and a column: this is compiled into filters, where tracking the path to a field

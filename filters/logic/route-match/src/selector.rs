@@ -8,7 +8,7 @@ use weir_policy::problem::Problem;
 use crate::matcher::Matcher;
 use crate::view::RequestView;
 
-/// Finds the policy for a request: that of the first rule whose route and conditions hold.
+/// Finds the policies for a request: those of the rules whose route and conditions hold, the first of them above all.
 #[derive(Clone, Debug)]
 pub struct Selector {
     /// The slot's routes, kept only when a rule asks for one.
@@ -42,12 +42,18 @@ impl Selector {
 
     /// The index of the policy for `request`, in the order of `config.policies`. Reads only what the rules need.
     pub fn select(&self, request: &(impl RequestView + ?Sized)) -> Option<usize> {
+        self.select_all(request).next()
+    }
+
+    /// The index of the policy of each rule that holds, in the order of the rules; a policy with several such rules comes
+    /// several times.
+    pub fn select_all(&self, request: &(impl RequestView + ?Sized)) -> impl Iterator<Item = usize> {
         let route = OnceCell::new();
-        let on_route = |wanted: usize| *route.get_or_init(|| self.route_of(request)) == Some(wanted);
-        let holds = |rule: &&CompiledRule| {
+        let holds = move |rule: &&CompiledRule| {
+            let on_route = |wanted| *route.get_or_init(|| self.route_of(request)) == Some(wanted);
             rule.route.is_none_or(on_route) && rule.matcher.as_ref().is_none_or(|it| it.matches(request))
         };
-        self.rules.iter().find(holds).map(|rule| rule.policy)
+        self.rules.iter().filter(holds).map(|rule| rule.policy)
     }
 
     /// The first route that takes the request.

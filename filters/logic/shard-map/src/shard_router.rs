@@ -7,11 +7,6 @@ use weir_route_match::{RequestView, Selector};
 
 use crate::router::{Rejection, Router, Target};
 
-/// Integers of a configuration stay below this, since Istio carries them as doubles.
-const INTEGER_LIMIT: u64 = 1 << 53;
-/// The longest name of a slot: three names of 63 bytes and their frame fit.
-const MAX_SLOT_BYTES: usize = 256;
-
 /// Decides for every request of one slot.
 #[derive(Clone, Debug)]
 pub struct ShardRouter {
@@ -50,8 +45,7 @@ impl ShardRouter {
 
     /// Checks and compiles a slot's configuration; an error starts with the pointer to the field.
     pub fn try_new(config: &SlotConfig<ShardMapPolicy>) -> Result<Self, ConfigError> {
-        check_slot(&config.slot)?;
-        check_generation(config.generation)?;
+        config.check()?;
         let selector = Selector::try_new(config)?;
         let mut maps = Vec::with_capacity(config.policies.len());
         for (name, policy) in &config.policies {
@@ -95,23 +89,4 @@ impl ShardRouter {
             Err(rejection) => Decision::Reject { map, rejection },
         }
     }
-}
-
-fn check_slot(slot: &str) -> Result<(), ConfigError> {
-    if slot.is_empty() || slot.len() > MAX_SLOT_BYTES {
-        let length = slot.len();
-        return Err(ConfigError::Invalid(format!(
-            "/slot: {length} bytes: expected 1 to {MAX_SLOT_BYTES}"
-        )));
-    }
-    Ok(())
-}
-
-fn check_generation(generation: u64) -> Result<(), ConfigError> {
-    if generation >= INTEGER_LIMIT {
-        return Err(ConfigError::Invalid(format!(
-            "/generation: {generation}: expected less than 2^53"
-        )));
-    }
-    Ok(())
 }
