@@ -6,6 +6,7 @@
 
 pub mod cluster;
 mod cluster_name;
+pub mod control;
 pub mod event;
 pub mod metric;
 pub mod module;

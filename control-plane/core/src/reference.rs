@@ -1,9 +1,11 @@
 //! References between documents: what is named must be there and fit.
 
+mod rate_limit;
+
 use std::collections::BTreeSet;
 
 use weir_policy::document::backend::{BackendSpec, Role};
-use weir_policy::document::gateway::GatewaySpec;
+use weir_policy::document::gateway::{GatewaySpec, Route};
 use weir_policy::document::shard_map::ShardMapSpec;
 use weir_policy::document::target_ref::TargetRef;
 use weir_policy::document::{Document, Identity, Kind, Spec};
@@ -40,11 +42,13 @@ pub(crate) fn check(after: &State, documents: &[Document]) -> Vec<DocumentProble
 
 /// Who refers to a document in a way that keeps it from being deleted.
 pub(crate) fn users(state: &State, identity: &Identity) -> Vec<Identity> {
-    let uses = |document: &Document| {
-        identity.kind == Kind::Backend
-            && document.metadata.namespace == identity.namespace
-            && backends(document).any(|backend| *backend == identity.name)
+    let names = |document: &Document| match identity.kind {
+        Kind::Backend => backends(document).any(|backend| *backend == identity.name),
+        Kind::ShardMap => rate_limit::shard_maps(document).any(|map| *map == identity.name),
+        Kind::RateLimitPolicy => rate_limit::candidate_for(document) == Some(&identity.name),
+        Kind::Gateway | Kind::EnvoyResource => false,
     };
+    let uses = |document: &Document| document.metadata.namespace == identity.namespace && names(document);
     state
         .documents()
         .filter(|(_, stored)| uses(&stored.document))
@@ -56,7 +60,7 @@ fn backends(document: &Document) -> Box<dyn Iterator<Item = &Name> + '_> {
     match &document.spec {
         Spec::ShardMap(map) => Box::new(map.shards.iter().map(|shard| &shard.backend)),
         Spec::Gateway(gateway) => Box::new(gateway.routes.iter().filter_map(|route| route.backend.as_ref())),
-        Spec::Backend(_) | Spec::EnvoyResource(_) => Box::new(std::iter::empty()),
+        Spec::Backend(_) | Spec::EnvoyResource(_) | Spec::RateLimitPolicy(_) => Box::new(std::iter::empty()),
     }
 }
 
@@ -66,11 +70,12 @@ fn check_one(after: &State, requested: &BTreeSet<Identity>, document: &Document,
     problems.within("spec", |problems| {
         problems.within("targetRefs", |problems| {
             for (index, target) in document.target_refs().iter().enumerate() {
-                problems.within(index, |problems| check_target(after, namespace, target, problems));
+                problems.within(index, |problems| check_target(after, document, target, problems));
             }
         });
         match &document.spec {
             Spec::ShardMap(map) => check_shards(after, namespace, map, problems),
+            Spec::RateLimitPolicy(policy) => rate_limit::check(after, document, policy, problems),
             Spec::Gateway(gateway) => check_gateway(after, requested, document, gateway, problems),
             Spec::Backend(backend) => check_backend(after, requested, document, backend, problems),
             Spec::EnvoyResource(resource) => problems.within("resource", |problems| {
@@ -80,7 +85,8 @@ fn check_one(after: &State, requested: &BTreeSet<Identity>, document: &Document,
     });
 }
 
-fn check_target(after: &State, namespace: &Name, target: &TargetRef, problems: &mut Problems) {
+fn check_target(after: &State, document: &Document, target: &TargetRef, problems: &mut Problems) {
+    let namespace = &document.metadata.namespace;
     let Some(gateway) = gateway(after, namespace, &target.name) else {
         let detail = format!(
             "there is no Gateway \"{}\" in namespace \"{namespace}\"",
@@ -89,22 +95,30 @@ fn check_target(after: &State, namespace: &Name, target: &TargetRef, problems: &
         return problems.note_at("name", "unknown_target", detail);
     };
     if let Some(section) = &target.section_name
-        && !has_sharded_route(gateway, section)
+        && !has_section(gateway, section, document.kind())
     {
-        let detail = format!(
-            "Gateway \"{}\" has no route \"{section}\" without a backend",
-            target.name
-        );
+        let kind_of_route = if is_for_shards(document.kind()) {
+            " without a backend"
+        } else {
+            ""
+        };
+        let detail = format!("Gateway \"{}\" has no route \"{section}\"{kind_of_route}", target.name);
         problems.note_at("sectionName", "unknown_target", detail);
     }
 }
 
-/// Only routes without a Backend of their own can be a policy's target so far.
-fn has_sharded_route(gateway: &GatewaySpec, section: &Name) -> bool {
+/// Whether a Gateway has a route that a policy of this kind can be attached to.
+fn has_section(gateway: &GatewaySpec, section: &Name, kind: Kind) -> bool {
+    let fits = |route: &Route| route.backend.is_none() || !is_for_shards(kind);
     gateway
         .routes
         .iter()
-        .any(|route| &route.name == section && route.backend.is_none())
+        .any(|route| &route.name == section && fits(route))
+}
+
+/// A route with a Backend of its own has no use for shards.
+const fn is_for_shards(kind: Kind) -> bool {
+    matches!(kind, Kind::ShardMap)
 }
 
 fn check_shards(after: &State, namespace: &Name, map: &ShardMapSpec, problems: &mut Problems) {
@@ -151,7 +165,7 @@ fn check_gateway(
                 .filter(|target| target.name == document.metadata.name)
             {
                 if let Some(section) = &target.section_name
-                    && !has_sharded_route(gateway, section)
+                    && !has_section(gateway, section, user.kind)
                 {
                     problems.note(
                         "route_in_use",
@@ -260,6 +274,19 @@ fn gateway<'a>(state: &'a State, namespace: &Name, name: &Name) -> Option<&'a Ga
             name: name.clone(),
         },
     )
+}
+
+/// A ShardMap's spec.
+pub(crate) fn shard_map<'a>(state: &'a State, namespace: &Name, name: &Name) -> Option<&'a ShardMapSpec> {
+    let identity = Identity {
+        kind: Kind::ShardMap,
+        namespace: namespace.clone(),
+        name: name.clone(),
+    };
+    match &state.get(&identity)?.document.spec {
+        Spec::ShardMap(spec) => Some(spec),
+        _ => None,
+    }
 }
 
 /// A Gateway's spec.

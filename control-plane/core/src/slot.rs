@@ -4,18 +4,20 @@
 //! generation and delivery are the same for all.
 
 mod precedence;
+mod rate_limit;
 mod shard_router;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use weir_policy::compiled::{CompiledRoute, ConfigError, FORMAT, Rule, SlotConfig};
+use weir_policy::compiled::{CompiledRoute, ConfigError, ControlConfig, FORMAT, Rule, SlotConfig};
 use weir_policy::document::gateway::Route;
 use weir_policy::document::target_ref::TargetRef;
 use weir_policy::document::{Document, Identity, Kind};
 use weir_policy::matching::RequestMatch;
 use weir_policy::name::Name;
 
+use crate::control::CLUSTER as CONTROL_CLUSTER;
 use crate::event::Revision;
 use crate::node::GatewayRef;
 use crate::reference::gateway_spec;
@@ -28,16 +30,20 @@ trait SlotFilter {
     const FILTER: &'static str;
     /// The kind of the document that configures it.
     const KIND: Kind;
+    /// Whether one policy wins a request, or all that match apply.
+    const EXCLUSIVE: bool;
+    /// Whether the filter speaks with the control plane.
+    const CONTROLLED: bool;
     /// The document's body.
     type Spec;
     /// The policy as the filter reads it.
     type Policy: Serialize;
-    /// The document's body, if it is this filter's.
+    /// The document's body, if it is this filter's and not switched off.
     fn spec(document: &Document) -> Option<&Self::Spec>;
     /// Where, for which requests, and with what priority the policy stands.
     fn attachment(spec: &Self::Spec) -> Attachment<'_>;
-    /// The policy, resolved.
-    fn resolve(identity: &Identity, spec: &Self::Spec) -> Self::Policy;
+    /// The policy, resolved for the proxies of a Gateway.
+    fn resolve(state: &State, gateway: &GatewayRef, identity: &Identity, spec: &Self::Spec) -> Self::Policy;
     /// The clusters that the policy sends requests to.
     fn clusters(policy: &Self::Policy) -> Vec<String>;
     /// Whether policies are for requests that take this route.
@@ -60,7 +66,10 @@ struct SlotCompiler {
 }
 
 /// The filters of a proxy, in the order of their chain.
-const FILTERS: [SlotCompiler; 1] = [SlotCompiler::of::<shard_router::ShardRouter>()];
+const FILTERS: [SlotCompiler; 2] = [
+    SlotCompiler::of::<rate_limit::RateLimit>(),
+    SlotCompiler::of::<shard_router::ShardRouter>(),
+];
 
 impl SlotCompiler {
     const fn of<F: SlotFilter>() -> Self {
@@ -121,12 +130,12 @@ pub fn slot_name(gateway: &GatewayRef, filter: &str) -> String {
 fn compile_one<F: SlotFilter>(state: &State, gateway: &GatewayRef) -> CompiledSlot {
     let candidates = precedence::order(candidates::<F>(state, gateway));
     let rules = rules::<F>(&candidates, gateway_routes(state, gateway));
-    let policies = policies::<F>(state, &rules);
+    let policies = policies::<F>(state, gateway, &rules);
     let config = SlotConfig {
         format: FORMAT,
         slot: slot_name(gateway, F::FILTER),
         generation: generation(state, gateway),
-        control: None,
+        control: control::<F>(&policies),
         routes: routes(gateway_routes(state, gateway)),
         rules,
         policies,
@@ -137,12 +146,23 @@ fn compile_one<F: SlotFilter>(state: &State, gateway: &GatewayRef) -> CompiledSl
         generation: config.generation,
         name: config.slot.clone(),
         clusters: config.policies.values().flat_map(F::clusters).collect(),
-        shadowed: precedence::shadowed(&candidates),
+        shadowed: if F::EXCLUSIVE {
+            precedence::shadowed(&candidates)
+        } else {
+            BTreeMap::new()
+        },
         attached: config.policies.keys().cloned().collect(),
         // A configuration is plain data with string keys, which serde_json always writes.
         json: serde_json::to_string(&config).unwrap_or_default(),
         verify: F::verify,
     }
+}
+
+/// A filter without policies has nothing to ask.
+fn control<F: SlotFilter>(policies: &BTreeMap<String, F::Policy>) -> Option<ControlConfig> {
+    (F::CONTROLLED && !policies.is_empty()).then(|| ControlConfig {
+        cluster: CONTROL_CLUSTER.to_owned(),
+    })
 }
 
 /// A slot without any change yet (as `weir compile` has it) is of generation 1.
@@ -200,7 +220,11 @@ fn policy_name(identity: &Identity) -> String {
     format!("{}/{}", identity.namespace, identity.name)
 }
 
-fn policies<F: SlotFilter>(state: &State, rules: &[Rule]) -> BTreeMap<String, F::Policy> {
+fn policies<F: SlotFilter>(
+    state: &State,
+    gateway: &GatewayRef,
+    rules: &[Rule],
+) -> BTreeMap<String, F::Policy> {
     let named: BTreeSet<&str> = rules.iter().map(|rule| rule.policy.as_str()).collect();
     state
         .documents()
@@ -209,7 +233,7 @@ fn policies<F: SlotFilter>(state: &State, rules: &[Rule]) -> BTreeMap<String, F:
             let name = policy_name(identity);
             named
                 .contains(name.as_str())
-                .then(|| (name, F::resolve(identity, spec)))
+                .then(|| (name, F::resolve(state, gateway, identity, spec)))
         })
         .collect()
 }

@@ -172,8 +172,10 @@ fn scopes(document: &Document) -> Vec<Scope> {
     };
     match document.kind() {
         Kind::Gateway => vec![gateway(&document.metadata.name)],
-        Kind::ShardMap if document.target_refs().is_empty() => vec![Scope::Namespace(namespace.clone())],
-        Kind::ShardMap => document
+        Kind::ShardMap | Kind::RateLimitPolicy if document.target_refs().is_empty() => {
+            vec![Scope::Namespace(namespace.clone())]
+        }
+        Kind::ShardMap | Kind::RateLimitPolicy => document
             .target_refs()
             .iter()
             .map(|target| gateway(&target.name))

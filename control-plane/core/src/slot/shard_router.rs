@@ -8,12 +8,16 @@ use weir_policy::document::{Document, Identity, Kind, Spec};
 
 use super::{Attachment, SlotFilter};
 use crate::cluster_name::{ClusterRole, shard_cluster};
+use crate::node::GatewayRef;
+use crate::state::State;
 
 pub(super) struct ShardRouter;
 
 impl SlotFilter for ShardRouter {
     const FILTER: &'static str = "shard-router";
     const KIND: Kind = Kind::ShardMap;
+    const EXCLUSIVE: bool = true;
+    const CONTROLLED: bool = false;
     type Spec = ShardMapSpec;
     type Policy = ShardMapPolicy;
 
@@ -32,7 +36,12 @@ impl SlotFilter for ShardRouter {
         }
     }
 
-    fn resolve(identity: &Identity, spec: &ShardMapSpec) -> ShardMapPolicy {
+    fn resolve(
+        _state: &State,
+        _gateway: &GatewayRef,
+        identity: &Identity,
+        spec: &ShardMapSpec,
+    ) -> ShardMapPolicy {
         ShardMapPolicy {
             key_sources: spec.key.sources.clone(),
             on_missing_key: spec.key.on_missing_key.clone(),

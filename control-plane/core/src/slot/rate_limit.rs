@@ -1,0 +1,144 @@
+//! The slot of the rate-limit filter: RateLimitPolicies with the places of their values resolved.
+
+use weir_policy::compiled::ConfigError;
+use weir_policy::compiled::rate_limit::{
+    CompiledDescriptor, CompiledLimit, CompiledPlans, CompiledQuota, CompiledRateLimitPolicy,
+};
+use weir_policy::document::gateway::Route;
+use weir_policy::document::key::KeySource;
+use weir_policy::document::rate_limit_policy::descriptor::Descriptor;
+use weir_policy::document::rate_limit_policy::limit::LimitSpec;
+use weir_policy::document::rate_limit_policy::quota::{Plans, QuotaSpec};
+use weir_policy::document::rate_limit_policy::{Mode, RateLimitPolicySpec};
+use weir_policy::document::{Document, Identity, Kind, Spec};
+use weir_policy::name::Name;
+
+use super::{Attachment, SlotFilter};
+use crate::node::GatewayRef;
+use crate::reference::shard_map;
+use crate::state::State;
+
+pub(super) struct RateLimit;
+
+impl SlotFilter for RateLimit {
+    const FILTER: &'static str = "rate-limit";
+    const KIND: Kind = Kind::RateLimitPolicy;
+    const EXCLUSIVE: bool = false;
+    const CONTROLLED: bool = true;
+    type Spec = RateLimitPolicySpec;
+    type Policy = CompiledRateLimitPolicy;
+
+    fn spec(document: &Document) -> Option<&RateLimitPolicySpec> {
+        match &document.spec {
+            Spec::RateLimitPolicy(spec) if spec.mode != Mode::Off => Some(spec),
+            _ => None,
+        }
+    }
+
+    fn attachment(spec: &RateLimitPolicySpec) -> Attachment<'_> {
+        Attachment {
+            targets: &spec.target_refs,
+            matches: &spec.matches,
+            priority: 0,
+        }
+    }
+
+    fn resolve(
+        state: &State,
+        gateway: &GatewayRef,
+        _identity: &Identity,
+        spec: &RateLimitPolicySpec,
+    ) -> CompiledRateLimitPolicy {
+        let candidate_for = spec.candidate_for.as_ref();
+        let resolver = Resolver { state, gateway };
+        CompiledRateLimitPolicy {
+            shadow: spec.mode == Mode::Shadow,
+            candidate_for: candidate_for.map(|name| format!("{}/{name}", gateway.namespace)),
+            on_error: spec.on_error,
+            exempt: spec.exempt.clone(),
+            headers: spec.headers,
+            max_keys: spec.max_keys,
+            limits: spec.limits.iter().map(|limit| resolver.limit(limit)).collect(),
+        }
+    }
+
+    fn clusters(_policy: &CompiledRateLimitPolicy) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn applies_to(_route: &Route) -> bool {
+        true
+    }
+
+    fn verify(json: &[u8]) -> Result<(), ConfigError> {
+        weir_limiter::Limiter::from_json(json).map(|_| ())
+    }
+}
+
+/// Looks up what the documents name.
+struct Resolver<'s> {
+    state: &'s State,
+    gateway: &'s GatewayRef,
+}
+
+impl Resolver<'_> {
+    fn limit(&self, limit: &LimitSpec) -> CompiledLimit {
+        CompiledLimit {
+            name: limit.name.clone(),
+            key: limit.key.iter().map(|descriptor| self.descriptor(descriptor)).collect(),
+            on_missing_key: limit.on_missing_key,
+            quota: quota(&limit.quota),
+            plans: limit.plans.as_ref().map(|plans| self.plans(plans)),
+            cost: limit.cost.clone(),
+            parent: limit.parent.clone(),
+            fleet: limit.fleet,
+        }
+    }
+
+    fn plans(&self, plans: &Plans) -> CompiledPlans {
+        let compiled = plans.quotas.iter().map(|(plan, spec)| (plan.clone(), quota(spec)));
+        CompiledPlans {
+            from: self.descriptor(&plans.from),
+            quotas: compiled.collect(),
+        }
+    }
+
+    fn descriptor(&self, descriptor: &Descriptor) -> CompiledDescriptor {
+        match descriptor {
+            Descriptor::ClientAddress(address) => CompiledDescriptor::ClientAddress(*address),
+            Descriptor::Header(name) => CompiledDescriptor::Header(name.clone()),
+            Descriptor::Cookie(name) => CompiledDescriptor::Cookie(name.clone()),
+            Descriptor::JwtClaim(claim) => CompiledDescriptor::JwtClaim {
+                payload_headers: Vec::new(),
+                claim: claim.claim.clone(),
+            },
+            Descriptor::Path(path) => CompiledDescriptor::Path(path.clone()),
+            Descriptor::Method => CompiledDescriptor::Method,
+            Descriptor::ShardKey(key) => CompiledDescriptor::ShardKey(self.key_sources(&key.shard_map)),
+        }
+    }
+
+    /// References were checked; a map that is gone has no sources, which the filter refuses.
+    fn key_sources(&self, map: &Name) -> Vec<KeySource> {
+        let found = shard_map(self.state, &self.gateway.namespace, map);
+        found.map(|map| map.key.sources.clone()).unwrap_or_default()
+    }
+}
+
+fn quota(quota: &QuotaSpec) -> CompiledQuota {
+    match quota {
+        QuotaSpec::Rate(rate) => CompiledQuota::Rate {
+            requests: rate.requests,
+            window_ms: rate.window.as_millis(),
+            burst: rate.burst.unwrap_or(rate.requests),
+        },
+        QuotaSpec::SlidingWindow(window) => CompiledQuota::SlidingWindow {
+            requests: window.requests,
+            window_ms: window.window.as_millis(),
+        },
+        QuotaSpec::Concurrency(quota) => CompiledQuota::Concurrency {
+            requests: quota.requests,
+            max_duration_ms: quota.max_duration.as_millis(),
+        },
+    }
+}

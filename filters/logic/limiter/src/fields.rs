@@ -1,0 +1,87 @@
+//! What clients are told of their quotas: `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers, 2025),
+//! and the older `X-RateLimit-*`.
+
+use std::fmt::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use weir_quota::Verdict;
+
+use crate::key::Fingerprint;
+
+const NANOS: u64 = 1_000_000_000;
+
+/// Header fields, ready to be written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields {
+    /// `RateLimit-Policy`: `"client";q=100;w=60`, one item for each limit.
+    pub policy: String,
+    /// `RateLimit`: `"client";r=50;t=30`.
+    pub limit: String,
+    /// The older fields, of the limit that is nearest to its end.
+    pub legacy: Option<Legacy>,
+}
+
+/// `X-RateLimit-Limit`, `X-RateLimit-Remaining`, `X-RateLimit-Reset`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Legacy {
+    /// How many there may be.
+    pub limit: u64,
+    /// How many are left.
+    pub remaining: u64,
+    /// Seconds until all are back.
+    pub reset_s: u64,
+}
+
+/// What the fields say of one limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told<'l> {
+    pub(crate) name: &'l str,
+    pub(crate) quota: u64,
+    /// Seconds; none for a quota without a window.
+    pub(crate) window_s: Option<u64>,
+    /// The hash of the client's key; none where all clients are counted together.
+    pub(crate) key: Option<Fingerprint>,
+    pub(crate) verdict: Verdict,
+}
+
+impl Fields {
+    /// Adds a limit. Names are those of documents: nothing in them needs to be escaped.
+    pub(crate) fn tell(&mut self, told: &Told<'_>, legacy: bool) {
+        let comma = if self.policy.is_empty() { "" } else { ", " };
+        // Writing to a string can't fail.
+        let _ = write!(self.policy, "{comma}\"{}\";q={}", told.name, told.quota);
+        if let Some(window) = told.window_s {
+            let _ = write!(self.policy, ";w={window}");
+        }
+        if let Some(key) = told.key {
+            self.policy.push_str(";pk=:");
+            STANDARD.encode_string(key.0.to_be_bytes(), &mut self.policy);
+            self.policy.push(':');
+        }
+        let (remaining, reset_s) = (told.verdict.remaining(), seconds(told.verdict.reset_ns()));
+        let _ = write!(self.limit, "{comma}\"{}\";r={remaining};t={reset_s}", told.name);
+        if legacy {
+            self.tell_legacy(Legacy {
+                limit: told.quota,
+                remaining,
+                reset_s,
+            });
+        }
+    }
+
+    fn tell_legacy(&mut self, found: Legacy) {
+        let nearer = |known: Legacy| {
+            u128::from(found.remaining) * u128::from(known.limit)
+                < u128::from(known.remaining) * u128::from(found.limit)
+        };
+        if self.legacy.is_none_or(nearer) {
+            self.legacy = Some(found);
+        }
+    }
+}
+
+/// Whole seconds, never too few.
+pub(crate) fn seconds(nanos: u64) -> u64 {
+    nanos.div_ceil(NANOS)
+}

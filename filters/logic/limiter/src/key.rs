@@ -1,0 +1,89 @@
+//! Keys: the values by which requests are counted together, as a fingerprint of 64 bits.
+//!
+//! No value is kept, however long it is; two keys with the same fingerprint (one pair in about 2^64) share their quota.
+
+use weir_policy::compiled::rate_limit::CompiledDescriptor;
+use weir_policy::problem::Problem;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use crate::descriptor::Descriptor;
+use crate::request::LimitedRequest;
+
+/// Stands for a value that a request lacks: longer than any value is.
+const MISSING: u32 = u32::MAX;
+
+/// Which key a request has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint(pub u64);
+
+/// Reads keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    seed: u64,
+    descriptors: Vec<Descriptor>,
+}
+
+/// A request's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) fingerprint: Fingerprint,
+    /// Whether a value was missing.
+    pub(crate) incomplete: bool,
+}
+
+impl Key {
+    /// `limit` tells limits with the same descriptors apart.
+    pub(crate) fn try_new<'d>(
+        limit: &str,
+        descriptors: impl Iterator<Item = &'d CompiledDescriptor>,
+    ) -> Result<Self, Problem> {
+        Ok(Self {
+            seed: xxh3_64(limit.as_bytes()),
+            descriptors: descriptors.map(Descriptor::try_new).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Whether all requests have the same key.
+    pub(crate) fn is_constant(&self) -> bool {
+        self.descriptors.is_empty()
+    }
+
+    /// The key of `request`; `epoch` makes all keys other ones.
+    pub(crate) fn of(&self, request: &impl LimitedRequest, epoch: u32) -> Found {
+        let mut text = Vec::with_capacity(64);
+        let mut incomplete = false;
+        for descriptor in &self.descriptors {
+            let value = descriptor.value(request);
+            incomplete |= value.is_none();
+            append(&mut text, value.as_deref());
+        }
+        let fingerprint = self.fingerprint(&text, epoch);
+        Found {
+            fingerprint,
+            incomplete,
+        }
+    }
+
+    /// The key of a request with these values, in order; none if their number or one of them is wrong.
+    pub(crate) fn of_texts(&self, values: &[String], epoch: u32) -> Option<Fingerprint> {
+        if values.len() != self.descriptors.len() {
+            return None;
+        }
+        let mut text = Vec::new();
+        for (descriptor, value) in self.descriptors.iter().zip(values) {
+            append(&mut text, Some(&*descriptor.value_of_text(value)?));
+        }
+        Some(self.fingerprint(&text, epoch))
+    }
+
+    fn fingerprint(&self, text: &[u8], epoch: u32) -> Fingerprint {
+        Fingerprint(xxh3_64_with_seed(text, self.seed.wrapping_add(epoch.into())))
+    }
+}
+
+/// Each value after its length, so that no two lists of values read the same.
+fn append(text: &mut Vec<u8>, value: Option<&[u8]>) {
+    let length = value.map_or(MISSING, |value| u32::try_from(value.len()).unwrap_or(MISSING - 1));
+    text.extend_from_slice(&length.to_le_bytes());
+    text.extend_from_slice(value.unwrap_or_default());
+}

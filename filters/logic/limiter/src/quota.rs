@@ -1,0 +1,178 @@
+//! Quotas, compiled: which algorithm keeps them.
+
+use weir_policy::compiled::rate_limit::CompiledQuota;
+use weir_policy::problem::Problem;
+use weir_quota::{Concurrency, Rate, ShareRecord, SlidingWindow, State, Verdict};
+
+const NANOS_PER_MILLI: u64 = 1_000_000;
+
+/// One quota.
+#[derive(Clone, Copy, Debug)]
+pub enum Quota {
+    /// An even rate with a burst.
+    Rate {
+        /// The cell's parameters.
+        rate: Rate,
+        /// In one window.
+        requests: u64,
+        /// Milliseconds.
+        window_ms: u64,
+    },
+    /// Two fixed windows.
+    Window {
+        /// The counter's parameters.
+        window: SlidingWindow,
+        /// In any window, about.
+        requests: u64,
+        /// Milliseconds.
+        window_ms: u64,
+    },
+    /// Requests under way.
+    Concurrency {
+        /// The counter's parameters.
+        concurrency: Concurrency,
+        /// So many at once.
+        requests: u64,
+    },
+}
+
+impl Quota {
+    /// Checks; `debt`: costs may be charged after the fact.
+    pub(crate) fn try_new(quota: CompiledQuota, debt: bool) -> Result<Self, Problem> {
+        let invalid = |field: &str, error: &dyn std::fmt::Display| {
+            Problem::new("invalid_quota", format!("/{field}"), error.to_string())
+        };
+        match quota {
+            CompiledQuota::Rate {
+                requests,
+                window_ms,
+                burst,
+            } => {
+                let rate = Rate::try_new(requests, nanos(window_ms), burst)
+                    .map_err(|error| invalid("rate", &error))?;
+                let rate = if debt { rate.with_debt() } else { rate };
+                Ok(Self::Rate {
+                    rate,
+                    requests,
+                    window_ms,
+                })
+            }
+            CompiledQuota::SlidingWindow { requests, window_ms } => {
+                let window = SlidingWindow::try_new(requests, nanos(window_ms))
+                    .map_err(|error| invalid("slidingWindow", &error))?;
+                Ok(Self::Window {
+                    window,
+                    requests,
+                    window_ms,
+                })
+            }
+            CompiledQuota::Concurrency {
+                requests,
+                max_duration_ms,
+            } => {
+                let concurrency = Concurrency::try_new(requests, nanos(max_duration_ms))
+                    .map_err(|error| invalid("concurrency", &error))?;
+                Ok(Self::Concurrency {
+                    concurrency,
+                    requests,
+                })
+            }
+        }
+    }
+
+    /// Which algorithm keeps it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Rate { .. } => "rate",
+            Self::Window { .. } => "window",
+            Self::Concurrency { .. } => "concurrency",
+        }
+    }
+
+    /// How many requests it is.
+    pub(crate) fn requests(&self) -> u64 {
+        match self {
+            Self::Rate { requests, .. } | Self::Window { requests, .. } | Self::Concurrency { requests, .. } => {
+                *requests
+            }
+        }
+    }
+
+    /// In how many seconds, rounded up; none for requests under way.
+    pub(crate) fn window_s(&self) -> Option<u64> {
+        match self {
+            Self::Rate { window_ms, .. } | Self::Window { window_ms, .. } => Some(window_ms.div_ceil(1_000)),
+            Self::Concurrency { .. } => None,
+        }
+    }
+
+    /// How long an unused quota takes to come back, nanoseconds; 0 where that is not said by a rate.
+    pub fn tolerance_ns(&self) -> u64 {
+        match self {
+            Self::Rate { rate, .. } => rate.tolerance_ns(),
+            Self::Window { .. } | Self::Concurrency { .. } => 0,
+        }
+    }
+
+    /// Whether requests are counted until they end.
+    pub(crate) fn counts_requests_under_way(&self) -> bool {
+        matches!(self, Self::Concurrency { .. })
+    }
+
+    /// Whether `cost` may pass, and the state after it.
+    pub(crate) fn check(
+        &self,
+        state: Option<State>,
+        share: Option<&ShareRecord>,
+        now: u64,
+        cost: u64,
+    ) -> (Verdict, Option<State>) {
+        match self {
+            Self::Rate { rate, .. } => rate.check(share, state, now, cost),
+            Self::Window { window, .. } => window.check(state, now, cost),
+            Self::Concurrency { concurrency, .. } => concurrency.begin(state, now),
+        }
+    }
+
+    /// Gives back what was charged at `now`.
+    pub(crate) fn refund(
+        &self,
+        state: State,
+        share: Option<&ShareRecord>,
+        now: u64,
+        cost: u64,
+    ) -> Option<State> {
+        match self {
+            Self::Rate { rate, .. } => rate.refund(share, state, cost),
+            Self::Window { window, .. } => window.refund(state, now, cost),
+            Self::Concurrency { concurrency, .. } => concurrency.end(state, now, now),
+        }
+    }
+
+    /// Charges after the fact.
+    pub(crate) fn charge(
+        &self,
+        state: Option<State>,
+        share: Option<&ShareRecord>,
+        now: u64,
+        cost: u64,
+    ) -> Option<State> {
+        match self {
+            Self::Rate { rate, .. } => rate.charge(share, state, now, cost),
+            Self::Window { window, .. } => window.charge(state, now, cost),
+            Self::Concurrency { .. } => None,
+        }
+    }
+
+    /// A request that began at `began` has ended.
+    pub(crate) fn end(&self, state: State, began: u64, now: u64) -> Option<State> {
+        match self {
+            Self::Concurrency { concurrency, .. } => concurrency.end(state, began, now),
+            Self::Rate { .. } | Self::Window { .. } => None,
+        }
+    }
+}
+
+const fn nanos(millis: u64) -> u64 {
+    millis.saturating_mul(NANOS_PER_MILLI)
+}

@@ -1,0 +1,179 @@
+//! Wasm filter: holds each client to its quota.
+//!
+//! For each request [`Limiter`] (the logic, in `weir-limiter`) takes the decision, and the filter carries it out:
+//!
+//! * it passes: on the way back the answer is told `RateLimit-Policy` and `RateLimit`, as the policies say;
+//! * it is limited: 429 with a problem+json body and `Retry-After`, gRPC RESOURCE_EXHAUSTED with the same fields;
+//! * a value of a key is missing and the policy says to reject: 400, gRPC INVALID_ARGUMENT;
+//! * the quota can't be looked up or written: as the policy says, it passes uncounted or gets 503.
+//!
+//! Quotas stand in shared data, so that all workers of a process count together and a VM that is lost loses none. A
+//! request makes one read and one write of it for each limit; where another worker was faster, one more of each.
+//!
+//! Not for: authorization.
+//!
+//! ```
+//! use weir_host::{Action, Counters, Filter, fake};
+//! use weir_rate_limit::RateLimitFilter;
+//!
+//! let config = br#"{
+//!     "format": 1, "slot": "weir/default/edge/rate-limit", "generation": 1,
+//!     "rules": [{"policy": "default/api"}],
+//!     "policies": {"default/api": {
+//!         "onError": "allow", "headers": {}, "maxKeys": 1000,
+//!         "limits": [{"name": "client", "key": [{"header": "x-user"}], "onMissingKey": "shared", "cost": {},
+//!                     "quota": {"rate": {"requests": 1, "windowMs": 60000, "burst": 1}}}]
+//!     }}
+//! }"#;
+//! let filter = RateLimitFilter::configure(config, &Counters::default()).unwrap();
+//! let process = fake::Process::new(1_800_000_000_000);
+//! let ask = || {
+//!     let request = fake::Stream::of(&process, &[("x-user", b"42")]);
+//!     filter.on_request_headers(&mut Default::default(), &request)
+//! };
+//! assert_eq!(ask(), Action::Continue);
+//! assert_eq!(ask(), Action::Pause);
+//! ```
+
+mod answer;
+mod counts;
+mod exchange;
+mod request;
+mod shared;
+mod world;
+
+use weir_host::port::{Host, Level, ResponseHost, RootHost, StreamHost};
+use weir_host::reply::Refusal;
+use weir_host::{Action, Counters, Filter, HostError};
+use weir_limiter::{Decision, Limiter};
+
+use crate::counts::Counts;
+pub use crate::exchange::Exchange;
+use crate::request::PeerRequest;
+use crate::shared::Shared;
+use crate::world::World;
+
+/// The filter with its configuration.
+#[derive(Debug)]
+pub struct RateLimitFilter {
+    limiter: Limiter,
+    counts: Counts,
+    shared: Shared,
+}
+
+weir_host::filter!(RateLimitFilter);
+
+impl Filter for RateLimitFilter {
+    const NAME: &'static str = "rate-limit";
+    type Exchange = Exchange;
+
+    fn configure(json: &[u8], counters: &Counters) -> Result<Self, String> {
+        let limiter = Limiter::from_json(json).map_err(|error| error.to_string())?;
+        Ok(Self {
+            counts: Counts::new(&limiter, counters),
+            shared: Shared::new(&limiter),
+            limiter,
+        })
+    }
+
+    fn slot(&self) -> &str {
+        self.limiter.slot()
+    }
+
+    fn generation(&self) -> u64 {
+        self.limiter.generation()
+    }
+
+    fn on_request_headers(&self, exchange: &mut Exchange, host: &impl StreamHost) -> Action {
+        if self.limiter.policies().is_empty() {
+            return Action::Continue;
+        }
+        let request = PeerRequest::new(host);
+        let decision = match self.decide(&request, host) {
+            Ok(decision) => decision,
+            Err(error) => {
+                host.log(Level::Error, &format!("rate-limit: a request was refused: {error}"));
+                return Refusal::proxy_failure().send(request.headers());
+            }
+        };
+        match decision {
+            Decision::Pass(passed) => {
+                exchange.passed(passed);
+                Action::Continue
+            }
+            Decision::Limited(limited) => answer::limited(&limited, request.headers()),
+            Decision::KeyMissing { policy, limit } => {
+                let name = self.limiter.policies().get(policy).and_then(|policy| policy.limits().get(limit));
+                answer::key_missing(name.map_or("", |limit| limit.name()), request.headers())
+            }
+            Decision::Failed => Refusal::proxy_failure().send(request.headers()),
+        }
+    }
+
+    fn on_response_headers(&self, exchange: &mut Exchange, host: &impl ResponseHost) {
+        if let Err(error) = self.tell(exchange, host) {
+            host.log(Level::Warn, &format!("rate-limit: an answer lacks its fields: {error}"));
+        }
+        self.settle(exchange, host);
+    }
+
+    fn on_stream_end(&self, exchange: Exchange, host: &impl Host) {
+        if exchange.is_settled() {
+            return;
+        }
+        let now = host.now_ns().unwrap_or_default();
+        let world = World::new(self, host);
+        for pending in exchange.pending() {
+            // A count that can't be lowered comes right by itself.
+            let _ = self.limiter.on_end(pending, &world, now);
+        }
+    }
+
+    fn tick_period_ms(&self) -> u32 {
+        self.shared.tick_period_ms()
+    }
+
+    fn on_tick(&self, host: &impl RootHost) {
+        if let Err(error) = self.shared.on_tick(&self.limiter, host) {
+            host.log(Level::Warn, &format!("rate-limit: tick: {error}"));
+        }
+    }
+}
+
+impl RateLimitFilter {
+    fn decide<H: StreamHost>(&self, request: &PeerRequest<'_, H>, host: &H) -> Result<Decision, HostError> {
+        let now = host.now_ns()?;
+        let board = self.shared.board(host, now)?;
+        let decision = self.limiter.on_request(request, &board, &World::new(self, host), now);
+        match request.headers().failure() {
+            Some(error) => Err(error),
+            None => Ok(decision),
+        }
+    }
+
+    fn tell(&self, exchange: &mut Exchange, host: &impl ResponseHost) -> Result<(), HostError> {
+        match exchange.take_fields() {
+            Some(fields) => answer::headers(&fields)
+                .iter()
+                .try_for_each(|(name, value)| host.add(name, value.as_bytes())),
+            None => Ok(()),
+        }
+    }
+
+    /// Charges what the response says that its request has cost.
+    fn settle(&self, exchange: &Exchange, host: &impl ResponseHost) {
+        for (header, pending) in self.limiter.awaited(exchange.pending()) {
+            let (Ok(Some(value)), Ok(now)) = (host.get(header), host.now_ns()) else {
+                continue;
+            };
+            let world = World::new(self, host);
+            let charged = self
+                .shared
+                .board(host, now)
+                .map(|board| self.limiter.on_response(pending, &value, &board, &world, now));
+            if !matches!(charged, Ok(Ok(()))) {
+                self.counts.failed(pending.policy, pending.limit);
+            }
+        }
+    }
+}
