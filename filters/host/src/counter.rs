@@ -23,7 +23,12 @@ pub struct Counters {
 impl Counter {
     /// Counts one.
     pub fn count(&self) {
-        self.pending.set(self.pending.get().saturating_add(1));
+        self.add(1);
+    }
+
+    /// Counts `number` more.
+    pub fn add(&self, number: u64) {
+        self.pending.set(self.pending.get().saturating_add(number));
     }
 
     fn flush(&self, name: &str, host: &impl Metrics) -> Result<(), HostError> {

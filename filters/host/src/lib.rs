@@ -10,7 +10,7 @@
 //! expect and on header values that are not UTF-8; a panic is a trap, and costs the whole VM. Here every status is a
 //! [`HostError`], and a value is bytes. The SDK dispatches the callbacks.
 //!
-//! Not for: network (L4) filters, and callbacks after the request's headers; no filter needs them yet.
+//! Not for: network (L4) filters, bodies and trailers; no filter needs them yet.
 //!
 //! ```
 //! use weir_host::{Action, Counters, Filter, fake, port::StreamHost};
@@ -19,6 +19,7 @@
 //!
 //! impl Filter for Tag {
 //!     const NAME: &'static str = "tag";
+//!     type Exchange = ();
 //!     fn configure(_json: &[u8], _counters: &Counters) -> Result<Self, String> {
 //!         Ok(Self)
 //!     }
@@ -28,7 +29,7 @@
 //!     fn generation(&self) -> u64 {
 //!         1
 //!     }
-//!     fn on_request_headers(&self, host: &impl StreamHost) -> Action {
+//!     fn on_request_headers(&self, _: &mut (), host: &impl StreamHost) -> Action {
 //!         match host.set("x-tag", b"1") {
 //!             Ok(()) => Action::Continue,
 //!             Err(_) => Action::Pause,
@@ -38,7 +39,7 @@
 //! weir_host::filter!(Tag);
 //!
 //! let stream = fake::Stream::new(&[(":path", b"/")]);
-//! assert_eq!(Tag.on_request_headers(&stream), Action::Continue);
+//! assert_eq!(Tag.on_request_headers(&mut (), &stream), Action::Continue);
 //! assert_eq!(stream.values("x-tag"), [b"1"]);
 //! ```
 
@@ -47,10 +48,13 @@ mod error;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod fake;
 mod filter;
+mod gauge;
 mod pairs;
 pub mod port;
 pub mod reply;
 mod request;
+mod root;
+mod stream;
 mod vm;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
@@ -58,8 +62,11 @@ pub mod worker;
 
 pub use counter::{Counter, Counters, label};
 pub use error::HostError;
-pub use filter::{Action, Filter, Root, Stream};
+pub use filter::{Action, Filter};
+pub use gauge::Gauge;
 pub use request::Request;
+pub use root::Root;
+pub use stream::Stream;
 pub use vm::Vm;
 
 /// Makes the type, a [`Filter`], the filter of this module. Does nothing outside `wasm32`.

@@ -56,8 +56,19 @@ pub trait Log {
 
 /// The wall clock.
 pub trait Clock {
+    /// Unix time in nanoseconds. It may step back.
+    fn now_ns(&self) -> Result<u64, HostError>;
     /// Unix time in milliseconds. It may step back.
-    fn now_ms(&self) -> Result<u64, HostError>;
+    fn now_ms(&self) -> Result<u64, HostError> {
+        Ok(self.now_ns()? / 1_000_000)
+    }
+}
+
+/// What the host knows about the proxy, the connection and the stream: Envoy's attributes.
+pub trait Properties {
+    /// The value at `path`, such as `["source", "address"]` or `["node", "id"]`; none where there is none. A text is its
+    /// bytes, an integer eight bytes, little-endian.
+    fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, HostError>;
 }
 
 /// The plugin's configuration.
@@ -85,10 +96,10 @@ pub trait Metrics {
 /// Values that all VMs of the process with the same vm_id share.
 pub trait SharedData {
     /// The value of `key` and its version.
-    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, HostError>;
+    fn load(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Version)>, HostError>;
     /// Stores a value if its version is still `expected`, or if `key` is still absent for `None`.
     /// Otherwise [`HostError::CasMismatch`].
-    fn store(&self, key: &str, value: &[u8], expected: Option<Version>) -> Result<(), HostError>;
+    fn store(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), HostError>;
 }
 
 /// The headers of the request at hand. Names are lower-case, pseudo-headers included; values are bytes.
@@ -102,19 +113,49 @@ pub trait RequestHeaders {
     fn remove(&self, name: &str) -> Result<(), HostError>;
 }
 
-/// Answers in the place of an upstream. The filter returns [`crate::Action::Pause`] after it.
-pub trait LocalReply {
-    /// An HTTP answer.
-    fn reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), HostError>;
-    /// A gRPC answer of trailers only, for a request that the host takes for gRPC. Any other gets `message` as plain text
-    /// with the HTTP status `http`.
-    fn reply_grpc(&self, http: u16, status: GrpcStatus, message: &str) -> Result<(), HostError>;
+/// The headers of the response at hand, the upstream's or a local one. As [`RequestHeaders`].
+pub trait ResponseHeaders {
+    /// All of them, laid out as [`RequestHeaders::pairs`].
+    fn pairs(&self) -> Result<Vec<u8>, HostError>;
+    /// The first value of `name`.
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, HostError>;
+    /// Adds a value to those that `name` has.
+    fn add(&self, name: &str, value: &[u8]) -> Result<(), HostError>;
+    /// Puts one value in the place of all that `name` has.
+    fn set(&self, name: &str, value: &[u8]) -> Result<(), HostError>;
+    /// Removes every value of `name`; that it has none is no error.
+    fn remove(&self, name: &str) -> Result<(), HostError>;
 }
 
-/// What a root context may ask.
-pub trait RootHost: Log + Clock + Configuration + Ticks + Metrics + SharedData {}
-impl<H: Log + Clock + Configuration + Ticks + Metrics + SharedData> RootHost for H {}
+/// Answers in the place of an upstream. The filter returns [`crate::Action::Pause`] after it.
+///
+/// The answer passes the filter's own [`crate::Filter::on_response_headers`].
+pub trait LocalReply {
+    /// An HTTP answer.
+    fn reply(&self, status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Result<(), HostError>;
+    /// A gRPC answer of trailers only, `headers` among them, for a request that the host takes for gRPC. Any other gets
+    /// `message` as plain text with the HTTP status `http`.
+    fn reply_grpc(
+        &self,
+        http: u16,
+        status: GrpcStatus,
+        message: &str,
+        headers: &[(&str, &[u8])],
+    ) -> Result<(), HostError>;
+}
 
-/// What a stream may ask.
-pub trait StreamHost: Log + RequestHeaders + LocalReply {}
-impl<H: Log + RequestHeaders + LocalReply> StreamHost for H {}
+/// What any callback may ask.
+pub trait Host: Log + Clock + Properties + SharedData {}
+impl<H: Log + Clock + Properties + SharedData> Host for H {}
+
+/// What a root context may ask.
+pub trait RootHost: Host + Configuration + Ticks + Metrics {}
+impl<H: Host + Configuration + Ticks + Metrics> RootHost for H {}
+
+/// What a stream may ask while its request passes.
+pub trait StreamHost: Host + RequestHeaders + LocalReply {}
+impl<H: Host + RequestHeaders + LocalReply> StreamHost for H {}
+
+/// What a stream may ask while its response passes.
+pub trait ResponseHost: Host + ResponseHeaders {}
+impl<H: Host + ResponseHeaders> ResponseHost for H {}

@@ -42,11 +42,26 @@ impl Refusal {
     ///
     /// Always [`Action::Pause`]: a request that could not even be answered goes nowhere.
     pub fn send(&self, request: &Request<'_, impl StreamHost>) -> Action {
+        self.send_with(request, &[], &NoMembers {})
+    }
+
+    /// As [`Refusal::send`], with more headers and, in the problem, with the fields of `members` as extension members
+    /// (RFC 9457 section 3.2). A gRPC answer has the headers only.
+    pub fn send_with(
+        &self,
+        request: &Request<'_, impl StreamHost>,
+        headers: &[(&str, &[u8])],
+        members: &impl Serialize,
+    ) -> Action {
         let host = request.host();
         let sent = if is_grpc(request) {
-            host.reply_grpc(self.status, self.grpc, &self.detail)
+            host.reply_grpc(self.status, self.grpc, &self.detail, headers)
         } else {
-            self.send_http(host)
+            let problem = Problem {
+                refusal: self,
+                members,
+            };
+            problem.send(headers, host)
         };
         if let Err(error) = sent {
             host.log(
@@ -56,14 +71,27 @@ impl Refusal {
         }
         Action::Pause
     }
+}
 
-    fn send_http(&self, host: &impl StreamHost) -> Result<(), HostError> {
+/// A problem without extension members.
+#[derive(Serialize)]
+struct NoMembers {}
+
+/// A problem+json body.
+#[derive(Serialize)]
+struct Problem<'r, M> {
+    #[serde(flatten)]
+    refusal: &'r Refusal,
+    #[serde(flatten)]
+    members: &'r M,
+}
+
+impl<M: Serialize> Problem<'_, M> {
+    fn send(&self, headers: &[(&str, &[u8])], host: &impl StreamHost) -> Result<(), HostError> {
         let body = serde_json::to_vec(self).unwrap_or_default();
-        host.reply(
-            self.status,
-            &[("content-type", "application/problem+json")],
-            &body,
-        )
+        let content_type: (&str, &[u8]) = ("content-type", b"application/problem+json");
+        let headers = [&[content_type], headers].concat();
+        host.reply(self.refusal.status, &headers, &body)
     }
 }
 

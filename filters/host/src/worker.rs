@@ -49,7 +49,7 @@ impl Report<'_> {
     /// [`HostError::CasMismatch`] when others were faster every time; what the host answers otherwise.
     pub fn write(&self, host: &impl RootHost) -> Result<u64, HostError> {
         let now_ms = host.now_ms()?;
-        update(host, &key(self.slot), |table| {
+        update(host, key(self.slot).as_bytes(), |table| {
             let worker = table.seat(self.worker, now_ms).ok_or(HostError::BadArgument)?;
             table.put(Entry {
                 worker,
@@ -64,7 +64,7 @@ impl Report<'_> {
 
 /// Removes the entry of a worker that no longer runs the slot.
 pub fn leave(host: &impl SharedData, slot: &str, worker: u64) -> Result<(), HostError> {
-    update(host, &key(slot), |table| {
+    update(host, key(slot).as_bytes(), |table| {
         table.remove(worker);
         Ok(())
     })
@@ -73,7 +73,7 @@ pub fn leave(host: &impl SharedData, slot: &str, worker: u64) -> Result<(), Host
 /// Changes the table by compare-and-set. A value that is no table (another release wrote it) is replaced.
 fn update<T>(
     host: &impl SharedData,
-    key: &str,
+    key: &[u8],
     mut change: impl FnMut(&mut Table) -> Result<T, HostError>,
 ) -> Result<T, HostError> {
     for _ in 0..ATTEMPTS {
@@ -107,7 +107,7 @@ impl Gauges {
     pub fn publish(self, host: &impl RootHost, slot: &str) -> Result<(), HostError> {
         let mut published: Option<Version> = None;
         for _ in 0..ATTEMPTS {
-            let Some((bytes, version)) = host.load(&key(slot))? else {
+            let Some((bytes, version)) = host.load(key(slot).as_bytes())? else {
                 return Ok(());
             };
             if published == Some(version) {

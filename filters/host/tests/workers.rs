@@ -22,6 +22,7 @@ const SLOT: &str = "weir/default/edge/numbered";
 
 impl Filter for Numbered {
     const NAME: &'static str = "numbered";
+    type Exchange = ();
     fn configure(json: &[u8], _counters: &Counters) -> Result<Self, String> {
         let text = std::str::from_utf8(json).map_err(|error| error.to_string())?;
         text.parse().map(Self).map_err(|_| "not a number".to_owned())
@@ -32,7 +33,7 @@ impl Filter for Numbered {
     fn generation(&self) -> u64 {
         self.0
     }
-    fn on_request_headers(&self, _host: &impl StreamHost) -> Action {
+    fn on_request_headers(&self, _exchange: &mut (), _host: &impl StreamHost) -> Action {
         Action::Continue
     }
 }

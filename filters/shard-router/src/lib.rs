@@ -29,7 +29,7 @@
 //! }"#;
 //! let filter = ShardRouterFilter::configure(config, &Counters::default()).unwrap();
 //! let request = fake::Stream::new(&[("x-user", b"42"), (CLUSTER_HEADER, b"somewhere-else")]);
-//! assert_eq!(filter.on_request_headers(&request), Action::Continue);
+//! assert_eq!(filter.on_request_headers(&mut (), &request), Action::Continue);
 //! assert_eq!(request.values(CLUSTER_HEADER), [b"a-write"]);
 //! ```
 
@@ -56,6 +56,8 @@ weir_host::filter!(ShardRouterFilter);
 impl Filter for ShardRouterFilter {
     const NAME: &'static str = "shard-router";
 
+    type Exchange = ();
+
     fn configure(json: &[u8], counters: &Counters) -> Result<Self, String> {
         let router = ShardRouter::from_json(json).map_err(|error| error.to_string())?;
         let outcomes = Outcomes::new(&router, counters);
@@ -70,7 +72,7 @@ impl Filter for ShardRouterFilter {
         self.router.generation()
     }
 
-    fn on_request_headers(&self, host: &impl StreamHost) -> Action {
+    fn on_request_headers(&self, _exchange: &mut (), host: &impl StreamHost) -> Action {
         let request = Request::new(host);
         let decision = self.router.on_request(&request);
         if let Some(error) = request.failure() {

@@ -66,7 +66,7 @@ fn problem(stream: &Stream) -> Value {
     };
     assert_eq!(
         headers,
-        [("content-type".to_owned(), "application/problem+json".to_owned())]
+        [("content-type".to_owned(), b"application/problem+json".to_vec())]
     );
     let problem: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(problem["status"], status);
@@ -76,7 +76,7 @@ fn problem(stream: &Stream) -> Value {
 #[test]
 fn a_request_without_rule_loses_the_headers_that_the_client_sent() {
     let stream = request(&[(":path", b"/other")]);
-    assert_eq!(filter().on_request_headers(&stream), Action::Continue);
+    assert_eq!(filter().on_request_headers(&mut (), &stream), Action::Continue);
     assert!(stream.values(CLUSTER_HEADER).is_empty());
     assert!(stream.values(SHARD_HEADER).is_empty());
     assert_eq!(stream.answer(), None);
@@ -85,7 +85,7 @@ fn a_request_without_rule_loses_the_headers_that_the_client_sent() {
 #[test]
 fn a_missing_key_is_a_problem() {
     let stream = request(&[]);
-    assert_eq!(filter().on_request_headers(&stream), Action::Pause);
+    assert_eq!(filter().on_request_headers(&mut (), &stream), Action::Pause);
     let problem = problem(&stream);
     assert_eq!(problem["type"], "https://weir.dev/problems/shard-key-missing");
     assert_eq!(problem["status"], 400);
@@ -95,7 +95,7 @@ fn a_missing_key_is_a_problem() {
 #[test]
 fn a_key_that_is_too_long_is_a_problem_that_does_not_repeat_it() {
     let stream = request(&[("x-user", b"<secret>-<secret>-<secret>-<secret>")]);
-    assert_eq!(filter().on_request_headers(&stream), Action::Pause);
+    assert_eq!(filter().on_request_headers(&mut (), &stream), Action::Pause);
     let problem = problem(&stream);
     assert_eq!(problem["type"], "https://weir.dev/problems/shard-key-too-long");
     assert!(problem["detail"].as_str().unwrap().contains("32 bytes"));
@@ -106,17 +106,18 @@ fn a_key_that_is_too_long_is_a_problem_that_does_not_repeat_it() {
 fn grpc_is_refused_in_its_own_words() {
     for content_type in ["application/grpc", "application/grpc+proto", "application/grpc+"] {
         let stream = request(&[("content-type", content_type.as_bytes())]);
-        assert_eq!(filter().on_request_headers(&stream), Action::Pause);
+        assert_eq!(filter().on_request_headers(&mut (), &stream), Action::Pause);
         let Some(Reply::Grpc {
             http,
             status,
             message,
+            headers,
         }) = stream.answer()
         else {
             panic!("{content_type}: {:?}", stream.answer());
         };
         assert_eq!((http, status), (400, GrpcStatus::InvalidArgument));
-        assert!(!message.is_empty());
+        assert!(!message.is_empty() && headers.is_empty());
     }
 }
 
@@ -131,7 +132,7 @@ fn what_envoy_does_not_take_for_grpc_is_refused_with_a_problem() {
         "",
     ] {
         let stream = request(&[("content-type", content_type.as_bytes())]);
-        assert_eq!(filter().on_request_headers(&stream), Action::Pause);
+        assert_eq!(filter().on_request_headers(&mut (), &stream), Action::Pause);
         assert_eq!(problem(&stream)["status"], 400, "{content_type}");
     }
 }
@@ -150,14 +151,14 @@ fn a_host_that_fails_sends_no_request_on() {
         let stream = request(&[("x-user", b"7"), (":path", path.as_bytes())]);
         stream.fail(call, name);
         assert_eq!(
-            filter().on_request_headers(&stream),
+            filter().on_request_headers(&mut (), &stream),
             Action::Pause,
             "{call:?} {name}"
         );
         assert_eq!(problem(&stream)["status"], 503, "{call:?} {name}");
         stream.fail(Call::Reply, "");
         assert_eq!(
-            filter().on_request_headers(&stream),
+            filter().on_request_headers(&mut (), &stream),
             Action::Pause,
             "{call:?} {name}"
         );
@@ -167,7 +168,7 @@ fn a_host_that_fails_sends_no_request_on() {
 #[test]
 fn a_request_costs_one_read_and_two_writes() {
     let stream = request(&[("x-user", b"7")]);
-    filter().on_request_headers(&stream);
+    filter().on_request_headers(&mut (), &stream);
     let expected = [
         (Call::Read, ""),
         (Call::Set, CLUSTER_HEADER),
@@ -183,7 +184,7 @@ fn a_request_costs_one_read_and_two_writes() {
 #[test]
 fn a_refusal_costs_one_read_and_the_answer() {
     let stream = request(&[("content-type", b"application/grpc")]);
-    filter().on_request_headers(&stream);
+    filter().on_request_headers(&mut (), &stream);
     let expected = [Call::Read, Call::Reply];
     assert_eq!(stream.calls(), expected.map(|call| (call, String::new())));
 }
@@ -193,7 +194,7 @@ proptest! {
     fn a_key_of_any_bytes_finds_its_shard(key in prop::collection::vec(any::<u8>(), 1..33), write in any::<bool>()) {
         let method: &[u8] = if write { b"POST" } else { b"HEAD" };
         let stream = request(&[("x-user", &key), (":method", method)]);
-        prop_assert_eq!(filter().on_request_headers(&stream), Action::Continue);
+        prop_assert_eq!(filter().on_request_headers(&mut (), &stream), Action::Continue);
         let shard = shard_of(&key);
         let cluster = format!("{shard}-{}", if write { "write" } else { "read" });
         prop_assert_eq!(stream.values(CLUSTER_HEADER), [cluster.into_bytes()]);

@@ -1,15 +1,23 @@
-//! One request.
+//! One request and its response.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use crate::error::HostError;
-use crate::pairs;
-use crate::port::{GrpcStatus, Level, LocalReply, Log, RequestHeaders};
+use crate::fake::headers::Headers;
+use crate::fake::process::Process;
+use crate::port::{
+    Clock, GrpcStatus, Level, LocalReply, Log, Properties, RequestHeaders, ResponseHeaders, SharedData,
+    Version,
+};
 
 /// A request at a filter.
 #[derive(Default)]
 pub struct Stream {
-    headers: RefCell<Vec<(String, Vec<u8>)>>,
+    process: Rc<Process>,
+    request: RefCell<Headers>,
+    response: RefCell<Option<Headers>>,
+    properties: RefCell<Vec<(String, Vec<u8>)>>,
     reply: RefCell<Option<Reply>>,
     failing: RefCell<Vec<(Call, String)>>,
     calls: RefCell<Vec<(Call, String)>>,
@@ -24,7 +32,7 @@ pub enum Reply {
         /// The status.
         status: u16,
         /// The headers.
-        headers: Vec<(String, String)>,
+        headers: Vec<(String, Vec<u8>)>,
         /// The body.
         body: Vec<u8>,
     },
@@ -36,39 +44,73 @@ pub enum Reply {
         status: GrpcStatus,
         /// The message.
         message: String,
+        /// The headers.
+        headers: Vec<(String, Vec<u8>)>,
     },
 }
 
-/// A kind of host call.
+/// A kind of host call, and what its name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// Reading all headers.
+    /// Reading all headers of the request: no name.
     Read,
-    /// Replacing a header.
+    /// Replacing a header of the request.
     Set,
-    /// Removing a header.
+    /// Removing a header of the request.
     Remove,
-    /// Answering.
+    /// Answering: no name.
     Reply,
+    /// Reading all headers of the response (no name) or one of them.
+    ReadResponse,
+    /// Adding, replacing or removing a header of the response.
+    ChangeResponse,
+    /// Reading the clock: no name.
+    Clock,
+    /// Reading a property: its path with dots.
+    Property,
+    /// Reading a shared value: its key.
+    Load,
+    /// Storing a shared value: its key.
+    Store,
 }
 
 impl Stream {
-    /// A request with these headers.
+    /// A request with these headers, in a process of its own at the time 0.
     pub fn new(headers: &[(&str, &[u8])]) -> Self {
-        let headers = headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.to_vec()));
+        Self::of(&Rc::default(), headers)
+    }
+
+    /// A request with these headers in `process`.
+    pub fn of(process: &Rc<Process>, headers: &[(&str, &[u8])]) -> Self {
         Self {
-            headers: RefCell::new(headers.collect()),
+            process: Rc::clone(process),
+            request: RefCell::new(Headers::new(headers)),
             ..Self::default()
         }
     }
 
-    /// Every value of the header `name`.
+    /// The response has come, with these headers.
+    pub fn respond(&self, headers: &[(&str, &[u8])]) {
+        *self.response.borrow_mut() = Some(Headers::new(headers));
+    }
+
+    /// Gives the property at `path` a value in this stream only.
+    pub fn set_property(&self, path: &[&str], value: &[u8]) {
+        let mut properties = self.properties.borrow_mut();
+        properties.insert(0, (path.join("."), value.to_vec()));
+    }
+
+    /// Every value of the request's header `name`.
     pub fn values(&self, name: &str) -> Vec<Vec<u8>> {
-        let headers = self.headers.borrow();
-        let values = headers.iter().filter(|(known, _)| known == name);
-        values.map(|(_, value)| value.clone()).collect()
+        self.request.borrow().values(name)
+    }
+
+    /// Every value of the response's header `name`; none before there is a response.
+    pub fn response_values(&self, name: &str) -> Vec<Vec<u8>> {
+        let response = self.response.borrow();
+        response
+            .as_ref()
+            .map_or_else(Vec::new, |headers| headers.values(name))
     }
 
     /// What was answered.
@@ -76,7 +118,7 @@ impl Stream {
         self.reply.borrow().clone()
     }
 
-    /// From now on the host fails `call` for the header `name`; reading and answering have none (`""`).
+    /// From now on the host fails `call` for that name (`""` where the call has none).
     pub fn fail(&self, call: Call, name: &str) {
         self.failing.borrow_mut().push((call, name.to_owned()));
     }
@@ -84,6 +126,11 @@ impl Stream {
     /// The host calls so far, logging apart.
     pub fn calls(&self) -> Vec<(Call, String)> {
         self.calls.borrow().clone()
+    }
+
+    /// The lines of the log.
+    pub fn log_lines(&self) -> Vec<(Level, String)> {
+        self.log.borrow().clone()
     }
 
     fn call(&self, call: Call, name: &str) -> Result<(), HostError> {
@@ -97,10 +144,29 @@ impl Stream {
         }
     }
 
-    fn answer_with(&self, reply: Reply) -> Result<(), HostError> {
+    /// As in Envoy, the answer passes back as a response with these headers, where it has them `more` first.
+    fn answer_with(
+        &self,
+        reply: Reply,
+        more: &[(&str, &[u8])],
+        headers: &[(&str, &[u8])],
+    ) -> Result<(), HostError> {
         self.call(Call::Reply, "")?;
+        self.respond(&[more, headers].concat());
         *self.reply.borrow_mut() = Some(reply);
         Ok(())
+    }
+
+    /// Works on the response's headers, if there is a response.
+    fn response<T>(
+        &self,
+        call: Call,
+        name: &str,
+        work: impl FnOnce(&mut Headers) -> T,
+    ) -> Result<T, HostError> {
+        self.call(call, name)?;
+        let mut response = self.response.borrow_mut();
+        response.as_mut().map(work).ok_or(HostError::BadArgument)
     }
 }
 
@@ -110,45 +176,115 @@ impl Log for Stream {
     }
 }
 
+impl Clock for Stream {
+    fn now_ns(&self) -> Result<u64, HostError> {
+        self.call(Call::Clock, "")?;
+        Ok(self.process.now_ns())
+    }
+}
+
+impl Properties for Stream {
+    fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, HostError> {
+        let dotted = path.join(".");
+        self.call(Call::Property, &dotted)?;
+        let own = self.properties.borrow();
+        let own = own.iter().find(|(known, _)| *known == dotted);
+        Ok(own
+            .map(|(_, value)| value.clone())
+            .or_else(|| self.process.property(path)))
+    }
+}
+
+impl SharedData for Stream {
+    fn load(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Version)>, HostError> {
+        self.call(Call::Load, &String::from_utf8_lossy(key))?;
+        Ok(self.process.load(key))
+    }
+
+    fn store(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), HostError> {
+        self.call(Call::Store, &String::from_utf8_lossy(key))?;
+        self.process.store(key, value, expected)
+    }
+}
+
 impl RequestHeaders for Stream {
     fn pairs(&self) -> Result<Vec<u8>, HostError> {
         self.call(Call::Read, "")?;
-        Ok(pairs::write(&self.headers.borrow()))
+        Ok(self.request.borrow().to_bytes())
     }
 
     fn set(&self, name: &str, value: &[u8]) -> Result<(), HostError> {
         self.call(Call::Set, name)?;
-        let mut headers = self.headers.borrow_mut();
-        headers.retain(|(known, _)| known != name);
-        headers.push((name.to_owned(), value.to_vec()));
+        self.request.borrow_mut().set(name, value);
         Ok(())
     }
 
     fn remove(&self, name: &str) -> Result<(), HostError> {
         self.call(Call::Remove, name)?;
-        self.headers.borrow_mut().retain(|(known, _)| known != name);
+        self.request.borrow_mut().remove(name);
         Ok(())
     }
 }
 
-impl LocalReply for Stream {
-    fn reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), HostError> {
-        let headers = headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        self.answer_with(Reply::Http {
-            status,
-            headers: headers.collect(),
-            body: body.to_vec(),
-        })
+impl ResponseHeaders for Stream {
+    fn pairs(&self) -> Result<Vec<u8>, HostError> {
+        self.response(Call::ReadResponse, "", |headers| headers.to_bytes())
     }
 
-    fn reply_grpc(&self, http: u16, status: GrpcStatus, message: &str) -> Result<(), HostError> {
-        let message = message.to_owned();
-        self.answer_with(Reply::Grpc {
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, HostError> {
+        let mut values = self.response(Call::ReadResponse, name, |headers| headers.values(name))?;
+        values.truncate(1);
+        Ok(values.pop())
+    }
+
+    fn add(&self, name: &str, value: &[u8]) -> Result<(), HostError> {
+        self.response(Call::ChangeResponse, name, |headers| headers.add(name, value))
+    }
+
+    fn set(&self, name: &str, value: &[u8]) -> Result<(), HostError> {
+        self.response(Call::ChangeResponse, name, |headers| headers.set(name, value))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), HostError> {
+        self.response(Call::ChangeResponse, name, |headers| headers.remove(name))
+    }
+}
+
+impl LocalReply for Stream {
+    fn reply(&self, status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Result<(), HostError> {
+        let reply = Reply::Http {
+            status,
+            headers: owned(headers),
+            body: body.to_vec(),
+        };
+        self.answer_with(reply, &[(":status", status.to_string().as_bytes())], headers)
+    }
+
+    fn reply_grpc(
+        &self,
+        http: u16,
+        status: GrpcStatus,
+        message: &str,
+        headers: &[(&str, &[u8])],
+    ) -> Result<(), HostError> {
+        let reply = Reply::Grpc {
             http,
             status,
-            message,
-        })
+            message: message.to_owned(),
+            headers: owned(headers),
+        };
+        let code = (status as i32).to_string();
+        let first: [(&str, &[u8]); 4] = [
+            (":status", b"200"),
+            ("content-type", b"application/grpc"),
+            ("grpc-status", code.as_bytes()),
+            ("grpc-message", message.as_bytes()),
+        ];
+        self.answer_with(reply, &first, headers)
     }
+}
+
+fn owned(headers: &[(&str, &[u8])]) -> Vec<(String, Vec<u8>)> {
+    let owned = |(name, value): &(&str, &[u8])| ((*name).to_owned(), value.to_vec());
+    headers.iter().map(owned).collect()
 }

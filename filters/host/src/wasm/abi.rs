@@ -13,6 +13,7 @@ use crate::error::HostError;
 #[repr(u32)]
 pub(super) enum Map {
     RequestHeaders = 0,
+    ResponseHeaders = 2,
 }
 
 /// The buffers of the ABI.
@@ -35,6 +36,20 @@ unsafe extern "C" {
         size: *mut usize,
     ) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_get_header_map_value(
+        map: u32,
+        name: *const u8,
+        name_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_add_header_map_value(
+        map: u32,
+        name: *const u8,
+        name_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
     fn proxy_replace_header_map_value(
         map: u32,
         name: *const u8,
@@ -43,6 +58,7 @@ unsafe extern "C" {
         value_size: usize,
     ) -> u32;
     fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
+    fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_get_shared_data(
         key: *const u8,
         key_size: usize,
@@ -137,6 +153,29 @@ pub(super) fn header_pairs(map: Map) -> Result<Vec<u8>, HostError> {
     Ok(handed.into_vec())
 }
 
+/// The first value.
+pub(super) fn header(map: Map, name: &str) -> Result<Option<Vec<u8>>, HostError> {
+    let mut handed = Handed::new();
+    // SAFETY: as in `log` and `buffer`.
+    let status = unsafe {
+        proxy_get_header_map_value(
+            map as u32,
+            name.as_ptr(),
+            name.len(),
+            &raw mut handed.data,
+            &raw mut handed.size,
+        )
+    };
+    found(status, || handed.into_vec())
+}
+
+pub(super) fn add_header(map: Map, name: &str, value: &[u8]) -> Result<(), HostError> {
+    // SAFETY: as in `log`.
+    HostError::check(unsafe {
+        proxy_add_header_map_value(map as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    })
+}
+
 pub(super) fn replace_header(map: Map, name: &str, value: &[u8]) -> Result<(), HostError> {
     // SAFETY: as in `log`.
     HostError::check(unsafe {
@@ -149,8 +188,23 @@ pub(super) fn remove_header(map: Map, name: &str) -> Result<(), HostError> {
     HostError::check(unsafe { proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
 }
 
+/// The value at a path, its parts joined by zero bytes.
+pub(super) fn property(path: &[u8]) -> Result<Option<Vec<u8>>, HostError> {
+    let mut handed = Handed::new();
+    // SAFETY: as in `log` and `buffer`.
+    let status = unsafe {
+        proxy_get_property(
+            path.as_ptr(),
+            path.len(),
+            &raw mut handed.data,
+            &raw mut handed.size,
+        )
+    };
+    found(status, || handed.into_vec())
+}
+
 /// The value and its CAS number.
-pub(super) fn shared_data(key: &str) -> Result<Option<(Vec<u8>, u32)>, HostError> {
+pub(super) fn shared_data(key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, HostError> {
     let mut handed = Handed::new();
     let mut cas = 0;
     // SAFETY: as in `buffer`; the host also writes one u32.
@@ -163,14 +217,19 @@ pub(super) fn shared_data(key: &str) -> Result<Option<(Vec<u8>, u32)>, HostError
             &raw mut cas,
         )
     };
+    found(status, || (handed.into_vec(), cas))
+}
+
+/// What a look-up that ended with `status` found.
+fn found<T>(status: u32, value: impl FnOnce() -> T) -> Result<Option<T>, HostError> {
     match HostError::check(status) {
-        Ok(()) => Ok(Some((handed.into_vec(), cas))),
+        Ok(()) => Ok(Some(value())),
         Err(HostError::NotFound) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-pub(super) fn set_shared_data(key: &str, value: &[u8], cas: u32) -> Result<(), HostError> {
+pub(super) fn set_shared_data(key: &[u8], value: &[u8], cas: u32) -> Result<(), HostError> {
     // SAFETY: as in `log`.
     HostError::check(unsafe {
         proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas)

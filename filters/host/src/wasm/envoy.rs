@@ -3,8 +3,8 @@
 use crate::error::HostError;
 use crate::pairs;
 use crate::port::{
-    Clock, Configuration, GrpcStatus, Level, LocalReply, Log, MetricId, MetricKind, Metrics, RequestHeaders,
-    SharedData, Ticks, Version,
+    Clock, Configuration, GrpcStatus, Level, LocalReply, Log, MetricId, MetricKind, Metrics, Properties,
+    RequestHeaders, ResponseHeaders, SharedData, Ticks, Version,
 };
 use crate::wasm::abi::{self, Buffer, Map};
 
@@ -24,8 +24,14 @@ impl Log for Envoy {
 }
 
 impl Clock for Envoy {
-    fn now_ms(&self) -> Result<u64, HostError> {
-        Ok(abi::current_time_nanoseconds()? / 1_000_000)
+    fn now_ns(&self) -> Result<u64, HostError> {
+        abi::current_time_nanoseconds()
+    }
+}
+
+impl Properties for Envoy {
+    fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, HostError> {
+        abi::property(path.join("\0").as_bytes())
     }
 }
 
@@ -56,12 +62,12 @@ impl Metrics for Envoy {
 }
 
 impl SharedData for Envoy {
-    fn load(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, HostError> {
+    fn load(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Version)>, HostError> {
         let found = abi::shared_data(key)?;
         Ok(found.map(|(value, cas)| (value, Version(cas))))
     }
 
-    fn store(&self, key: &str, value: &[u8], expected: Option<Version>) -> Result<(), HostError> {
+    fn store(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), HostError> {
         abi::set_shared_data(key, value, expected.map_or(ABSENT, |version| version.0))
     }
 }
@@ -80,13 +86,41 @@ impl RequestHeaders for Envoy {
     }
 }
 
+impl ResponseHeaders for Envoy {
+    fn pairs(&self) -> Result<Vec<u8>, HostError> {
+        abi::header_pairs(Map::ResponseHeaders)
+    }
+
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, HostError> {
+        abi::header(Map::ResponseHeaders, name)
+    }
+
+    fn add(&self, name: &str, value: &[u8]) -> Result<(), HostError> {
+        abi::add_header(Map::ResponseHeaders, name, value)
+    }
+
+    fn set(&self, name: &str, value: &[u8]) -> Result<(), HostError> {
+        abi::replace_header(Map::ResponseHeaders, name, value)
+    }
+
+    fn remove(&self, name: &str) -> Result<(), HostError> {
+        abi::remove_header(Map::ResponseHeaders, name)
+    }
+}
+
 impl LocalReply for Envoy {
-    fn reply(&self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), HostError> {
+    fn reply(&self, status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Result<(), HostError> {
         abi::send_local_response(status.into(), &pairs::write(headers), body, -1)
     }
 
-    fn reply_grpc(&self, http: u16, status: GrpcStatus, message: &str) -> Result<(), HostError> {
-        let headers = pairs::write::<&str, &str>(&[]);
+    fn reply_grpc(
+        &self,
+        http: u16,
+        status: GrpcStatus,
+        message: &str,
+        headers: &[(&str, &[u8])],
+    ) -> Result<(), HostError> {
+        let headers = pairs::write(headers);
         abi::send_local_response(http.into(), &headers, message.as_bytes(), status as i32)
     }
 }

@@ -5,8 +5,10 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{self, ContextType};
 
-use crate::filter::{Action, Filter, Root, Stream};
+use crate::filter::{Action, Filter};
 use crate::port::{Level, Log};
+use crate::root::Root;
+use crate::stream::Stream;
 use crate::vm::Vm;
 use crate::wasm::envoy::Envoy;
 
@@ -48,9 +50,9 @@ impl<F: Filter> Drop for SdkRoot<F> {
     }
 }
 
-struct SdkStream<F>(Stream<F>);
+struct SdkStream<F: Filter>(Stream<F>);
 
-impl<F> Context for SdkStream<F> {}
+impl<F: Filter> Context for SdkStream<F> {}
 
 impl<F: Filter> HttpContext for SdkStream<F> {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> types::Action {
@@ -58,5 +60,14 @@ impl<F: Filter> HttpContext for SdkStream<F> {
             Action::Continue => types::Action::Continue,
             Action::Pause => types::Action::Pause,
         }
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> types::Action {
+        self.0.on_response_headers(&Envoy);
+        types::Action::Continue
+    }
+
+    fn on_log(&mut self) {
+        self.0.on_end(&Envoy);
     }
 }

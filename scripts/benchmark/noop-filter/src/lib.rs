@@ -16,6 +16,8 @@ weir_host::filter!(Noop);
 impl Filter for Noop {
     const NAME: &'static str = "noop";
 
+    type Exchange = ();
+
     fn configure(_json: &[u8], _counters: &Counters) -> Result<Self, String> {
         Ok(Self)
     }
@@ -28,7 +30,7 @@ impl Filter for Noop {
         0
     }
 
-    fn on_request_headers(&self, _host: &impl StreamHost) -> Action {
+    fn on_request_headers(&self, _exchange: &mut (), _host: &impl StreamHost) -> Action {
         Action::Continue
     }
 }

@@ -1,0 +1,162 @@
+//! A filter's root context, apart from any ABI: one configuration in one worker.
+
+use std::rc::Rc;
+
+use crate::counter::Counters;
+use crate::error::HostError;
+use crate::filter::Filter;
+use crate::port::{Level, RootHost};
+use crate::stream::Stream;
+use crate::vm::{Generation, InFlight, Slot, Vm};
+use crate::worker::{self, Gauges, Report};
+
+/// The first tick after a configuration: soon, so that a new generation shows within well under a second.
+const FIRST_TICK_MS: u32 = 10;
+/// How often a worker reports, and hands over its counters. A filter's ticks may be more frequent.
+const REPORT_MS: u32 = 1_000;
+
+/// One configuration of a filter in one worker.
+#[derive(Debug)]
+pub struct Root<F> {
+    vm: Rc<Vm>,
+    active: Option<Active<F>>,
+}
+
+#[derive(Debug)]
+struct Active<F> {
+    filter: Rc<F>,
+    slot: Rc<Slot>,
+    generation: Rc<Generation>,
+    gauges: Option<Gauges>,
+    /// Of the timer, milliseconds.
+    tick_period: u32,
+    /// Ticks that pass before the next report.
+    ticks_to_report: u32,
+}
+
+impl<F: Filter> Root<F> {
+    /// A root without configuration, in `vm`.
+    pub fn new(vm: Rc<Vm>) -> Self {
+        Self { vm, active: None }
+    }
+
+    /// Takes the host's configuration; false refuses it. Nothing but this VM sees it before the first tick.
+    pub fn on_configure(&mut self, host: &impl RootHost) -> bool {
+        match self.configure(host) {
+            Ok(()) => true,
+            Err(reason) => {
+                host.log(
+                    Level::Error,
+                    &format!("{}: configuration refused: {reason}", F::NAME),
+                );
+                false
+            }
+        }
+    }
+
+    fn configure(&mut self, host: &impl RootHost) -> Result<(), String> {
+        let json = host.configuration().map_err(|error| error.to_string())?;
+        let filter = F::configure(&json, self.vm.counters())?;
+        host.set_tick_period(FIRST_TICK_MS)
+            .map_err(|error| format!("no timer: {error}"))?;
+        let slot = self.vm.slot(filter.slot());
+        self.active = Some(Active {
+            generation: slot.open(filter.generation()),
+            filter: Rc::new(filter),
+            slot,
+            gauges: None,
+            tick_period: FIRST_TICK_MS,
+            ticks_to_report: 0,
+        });
+        Ok(())
+    }
+
+    /// Ticks the filter; once a second hands the VM's counters to the host and reports the generation in force.
+    pub fn on_tick(&mut self, host: &impl RootHost) {
+        if let Err(error) = self.tick(host) {
+            host.log(Level::Warn, &format!("{}: tick: {error}", F::NAME));
+        }
+    }
+
+    fn tick(&mut self, host: &impl RootHost) -> Result<(), HostError> {
+        let Some(active) = &mut self.active else {
+            return host.set_tick_period(0);
+        };
+        if !active.slot.is_in_force(&active.generation) {
+            // Another root of the slot reports for this VM; two would fight. This one may serve again, so it goes on.
+            (active.tick_period, active.ticks_to_report) = (REPORT_MS, 0);
+            return host.set_tick_period(REPORT_MS);
+        }
+        let reported = active.keep_reporting(self.vm.counters(), host);
+        active.filter.on_tick(host);
+        reported
+    }
+
+    /// Called when the host drops this root: its worker no longer runs the slot, unless another root does.
+    pub fn on_close(&mut self, host: &impl RootHost) {
+        let Some(active) = self.active.take() else {
+            return;
+        };
+        let closed = if active.slot.close(&active.generation) {
+            self.vm.forget(active.filter.slot());
+            active.leave(host)
+        } else {
+            Ok(())
+        };
+        if let Err(error) = closed.and(self.vm.counters().flush(host)) {
+            host.log(Level::Warn, &format!("{}: close: {error}", F::NAME));
+        }
+    }
+
+    /// A new request under this configuration, which is therefore in force. It may be an older one that came again:
+    /// Envoy knows a root by its configuration, and keeps it while it has requests.
+    pub fn open_stream(&self) -> Stream<F> {
+        Stream::new(self.active.as_ref().map(|active| {
+            active.slot.serve(&active.generation);
+            let in_flight = InFlight::new(&active.generation);
+            (Rc::clone(&active.filter), in_flight)
+        }))
+    }
+}
+
+impl<F: Filter> Active<F> {
+    /// Reports when it is time. Ticks are counted, since the clock may step.
+    fn keep_reporting(&mut self, counters: &Counters, host: &impl RootHost) -> Result<(), HostError> {
+        let period = self.filter.tick_period_ms().clamp(1, REPORT_MS);
+        if self.tick_period != period {
+            host.set_tick_period(period)?;
+            self.tick_period = period;
+        }
+        if let Some(left) = self.ticks_to_report.checked_sub(1) {
+            self.ticks_to_report = left;
+            return Ok(());
+        }
+        let gauges = match self.gauges {
+            Some(gauges) => gauges,
+            None => *self.gauges.insert(Gauges::define(F::NAME, host)?),
+        };
+        let counted = counters.flush(host);
+        self.report(host)?;
+        gauges.publish(host, self.filter.slot())?;
+        self.ticks_to_report = (REPORT_MS / period).saturating_sub(1);
+        counted
+    }
+
+    fn report(&self, host: &impl RootHost) -> Result<(), HostError> {
+        let report = Report {
+            slot: self.filter.slot(),
+            worker: self.slot.worker.get(),
+            generation: self.generation.number,
+            draining: self.slot.draining(&self.generation),
+        };
+        self.slot.worker.set(Some(report.write(host)?));
+        Ok(())
+    }
+
+    fn leave(&self, host: &impl RootHost) -> Result<(), HostError> {
+        match self.slot.worker.take() {
+            Some(worker) => worker::leave(host, self.filter.slot(), worker),
+            None => Ok(()),
+        }
+    }
+}
