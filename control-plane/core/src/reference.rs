@@ -102,7 +102,10 @@ fn check_target(after: &State, document: &Document, target: &TargetRef, problems
         } else {
             ""
         };
-        let detail = format!("Gateway \"{}\" has no route \"{section}\"{kind_of_route}", target.name);
+        let detail = format!(
+            "Gateway \"{}\" has no route \"{section}\"{kind_of_route}",
+            target.name
+        );
         problems.note_at("sectionName", "unknown_target", detail);
     }
 }

@@ -36,7 +36,10 @@ pub(crate) fn limited(limited: &Limited, request: &Request<'_, impl StreamHost>)
     if let Some(seconds) = limited.retry_after_s {
         fields.push(("retry-after", seconds.to_string()));
     }
-    let fields: Vec<(&str, &[u8])> = fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+    let fields: Vec<(&str, &[u8])> = fields
+        .iter()
+        .map(|(name, value)| (*name, value.as_bytes()))
+        .collect();
     let members = Members {
         violated_policies: &limited.violated,
     };
@@ -77,7 +80,9 @@ pub(crate) fn key_missing(limit: &str, request: &Request<'_, impl StreamHost>) -
         kind: "https://weir.dev/problems/limit-key-missing",
         title: "The request does not say whose it is",
         status: 400,
-        detail: format!("The request has no value in one of the places that the limit \"{limit}\" counts by."),
+        detail: format!(
+            "The request has no value in one of the places that the limit \"{limit}\" counts by."
+        ),
         grpc: GrpcStatus::InvalidArgument,
     };
     refusal.send(request)

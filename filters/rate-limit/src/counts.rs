@@ -79,7 +79,8 @@ impl LimitCounts {
             Some((policy, limit)) => (label(policy.name()), label(limit.name())),
             None => ("_other".to_owned(), "_other".to_owned()),
         };
-        let counter = |(_, outcome)| counters.counter(&format!("{FAMILY}.{outcome}.policy.{policy}.limit.{limit}"));
+        let counter =
+            |(_, outcome)| counters.counter(&format!("{FAMILY}.{outcome}.policy.{policy}.limit.{limit}"));
         Self(OUTCOMES.map(counter))
     }
 }

@@ -24,6 +24,9 @@ impl Exchange {
 
     /// Whether there is nothing to do at its end.
     pub(crate) fn is_settled(&self) -> bool {
-        self.passed.pending.iter().all(|pending| pending.until != Until::End)
+        self.passed
+            .pending
+            .iter()
+            .all(|pending| pending.until != Until::End)
     }
 }

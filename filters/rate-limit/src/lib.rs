@@ -92,7 +92,10 @@ impl Filter for RateLimitFilter {
         let decision = match self.decide(&request, host) {
             Ok(decision) => decision,
             Err(error) => {
-                host.log(Level::Error, &format!("rate-limit: a request was refused: {error}"));
+                host.log(
+                    Level::Error,
+                    &format!("rate-limit: a request was refused: {error}"),
+                );
                 return Refusal::proxy_failure().send(request.headers());
             }
         };
@@ -103,7 +106,11 @@ impl Filter for RateLimitFilter {
             }
             Decision::Limited(limited) => answer::limited(&limited, request.headers()),
             Decision::KeyMissing { policy, limit } => {
-                let name = self.limiter.policies().get(policy).and_then(|policy| policy.limits().get(limit));
+                let name = self
+                    .limiter
+                    .policies()
+                    .get(policy)
+                    .and_then(|policy| policy.limits().get(limit));
                 answer::key_missing(name.map_or("", |limit| limit.name()), request.headers())
             }
             Decision::Failed => Refusal::proxy_failure().send(request.headers()),
@@ -112,7 +119,10 @@ impl Filter for RateLimitFilter {
 
     fn on_response_headers(&self, exchange: &mut Exchange, host: &impl ResponseHost) {
         if let Err(error) = self.tell(exchange, host) {
-            host.log(Level::Warn, &format!("rate-limit: an answer lacks its fields: {error}"));
+            host.log(
+                Level::Warn,
+                &format!("rate-limit: an answer lacks its fields: {error}"),
+            );
         }
         self.settle(exchange, host);
     }
@@ -134,7 +144,8 @@ impl Filter for RateLimitFilter {
     }
 
     fn on_tick(&self, host: &impl RootHost) {
-        if let Err(error) = self.shared.on_tick(&self.limiter, host) {
+        let ticked = host.now_ns().and_then(|now| self.shared.read_board(host, now));
+        if let Err(error) = ticked.and(self.shared.tell_demand(host)) {
             host.log(Level::Warn, &format!("rate-limit: tick: {error}"));
         }
     }
@@ -144,7 +155,9 @@ impl RateLimitFilter {
     fn decide<H: StreamHost>(&self, request: &PeerRequest<'_, H>, host: &H) -> Result<Decision, HostError> {
         let now = host.now_ns()?;
         let board = self.shared.board(host, now)?;
-        let decision = self.limiter.on_request(request, &board, &World::new(self, host), now);
+        let decision = self
+            .limiter
+            .on_request(request, &board, &World::new(self, host), now);
         match request.headers().failure() {
             Some(error) => Err(error),
             None => Ok(decision),

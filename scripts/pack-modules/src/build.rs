@@ -30,7 +30,9 @@ pub(crate) fn build(workspace: &Metadata, filter: &Filter, target_dir: Option<&P
         .current_dir(root)
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit());
-    cargo.args(["build", "--quiet", "--locked", "--lib", "-p", &filter.package]);
+    cargo.args(["rustc", "--quiet", "--locked", "--lib", "-p", &filter.package]);
+    // Cargo optimises over crates only where nothing but the cdylib is made, not the rlib for the tests beside it.
+    cargo.args(["--crate-type", "cdylib"]);
     cargo.args(["--target", TARGET, "--profile", PROFILE]);
     cargo.arg("--message-format=json-render-diagnostics");
     if let Some(target_dir) = target_dir {

@@ -33,10 +33,13 @@ pub(super) fn shard_maps(document: &Document) -> impl Iterator<Item = &Name> {
         Spec::RateLimitPolicy(policy) => policy.limits.as_slice(),
         _ => &[],
     };
-    limits.iter().flat_map(descriptors).filter_map(|(_, descriptor)| match descriptor {
-        Descriptor::ShardKey(key) => Some(&key.shard_map),
-        _ => None,
-    })
+    limits
+        .iter()
+        .flat_map(descriptors)
+        .filter_map(|(_, descriptor)| match descriptor {
+            Descriptor::ShardKey(key) => Some(&key.shard_map),
+            _ => None,
+        })
 }
 
 /// The policy in whose place a document might come.
@@ -50,7 +53,10 @@ pub(super) fn candidate_for(document: &Document) -> Option<&Name> {
 /// Every descriptor of a limit, and where it stands.
 fn descriptors(limit: &LimitSpec) -> impl Iterator<Item = (String, &Descriptor)> {
     let key = limit.key.iter().enumerate();
-    let plan = limit.plans.as_ref().map(|plans| ("plans/from".to_owned(), &plans.from));
+    let plan = limit
+        .plans
+        .as_ref()
+        .map(|plans| ("plans/from".to_owned(), &plans.from));
     key.map(|(index, descriptor)| (format!("key/{index}"), descriptor))
         .chain(plan)
 }
@@ -73,7 +79,13 @@ fn check_candidate(after: &State, document: &Document, live: &Name, problems: &m
 fn check_limit(after: &State, document: &Document, limit: &LimitSpec, problems: &mut Problems) {
     for (place, descriptor) in descriptors(limit) {
         if let Descriptor::ShardKey(key) = descriptor {
-            check_shard_map(after, document, &key.shard_map, &format!("{place}/shardKey/shardMap"), problems);
+            check_shard_map(
+                after,
+                document,
+                &key.shard_map,
+                &format!("{place}/shardKey/shardMap"),
+                problems,
+            );
         }
     }
 }
@@ -82,7 +94,9 @@ fn check_shard_map(after: &State, document: &Document, map: &Name, place: &str, 
     let namespace = &document.metadata.namespace;
     if shard_map(after, namespace, map).is_none() {
         let detail = format!("there is no ShardMap \"{map}\" in namespace \"{namespace}\"");
-        within_all(place, problems, |problems| problems.note("unknown_shard_map", detail));
+        within_all(place, problems, |problems| {
+            problems.note("unknown_shard_map", detail)
+        });
     }
 }
 

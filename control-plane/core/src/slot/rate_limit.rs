@@ -85,7 +85,11 @@ impl Resolver<'_> {
     fn limit(&self, limit: &LimitSpec) -> CompiledLimit {
         CompiledLimit {
             name: limit.name.clone(),
-            key: limit.key.iter().map(|descriptor| self.descriptor(descriptor)).collect(),
+            key: limit
+                .key
+                .iter()
+                .map(|descriptor| self.descriptor(descriptor))
+                .collect(),
             on_missing_key: limit.on_missing_key,
             quota: quota(&limit.quota),
             plans: limit.plans.as_ref().map(|plans| self.plans(plans)),
@@ -96,7 +100,10 @@ impl Resolver<'_> {
     }
 
     fn plans(&self, plans: &Plans) -> CompiledPlans {
-        let compiled = plans.quotas.iter().map(|(plan, spec)| (plan.clone(), quota(spec)));
+        let compiled = plans
+            .quotas
+            .iter()
+            .map(|(plan, spec)| (plan.clone(), quota(spec)));
         CompiledPlans {
             from: self.descriptor(&plans.from),
             quotas: compiled.collect(),

@@ -74,11 +74,11 @@ pub(crate) fn client(request: &impl LimitedRequest, trusted_hops: usize) -> Opti
         return parse(&request.peer()?);
     }
     let values: Vec<&[u8]> = request.values(FORWARDED_FOR).collect();
-    let entries = values
+    let mut entries = values
         .iter()
         .rev()
         .flat_map(|value| value.rsplit(|byte| *byte == b','));
-    parse(entries.skip(trusted_hops).next()?)
+    parse(entries.nth(trusted_hops)?)
 }
 
 /// An address with or without a port; IPv4 in IPv6 is IPv4.

@@ -161,7 +161,8 @@ impl<W: Cells + Tally> Desk<'_, W> {
                     .refund(state?, charge.share.as_ref(), self.now, charge.cost)
             });
             if undone.is_err() {
-                self.world.tally(charge.policy, charge.limit, crate::Tallied::Failed);
+                self.world
+                    .tally(charge.policy, charge.limit, crate::Tallied::Failed);
             }
         }
     }

@@ -9,13 +9,16 @@ pub enum CellError {
     Failed,
 }
 
+/// A bucket's bytes and which content they are; none if it was never written.
+pub type Found<V> = Option<(Vec<u8>, V)>;
+
 /// Buckets of bytes, by number.
 pub trait Cells {
     /// Tells one content of a bucket from another.
     type Version: Copy;
 
-    /// A bucket's bytes; none if it was never written.
-    fn load(&self, bucket: u32) -> Result<Option<(Vec<u8>, Self::Version)>, CellError>;
+    /// Reads a bucket.
+    fn load(&self, bucket: u32) -> Result<Found<Self::Version>, CellError>;
 
     /// Writes a bucket, if it is still as it was loaded.
     fn store(&self, bucket: u32, bytes: &[u8], loaded: Option<Self::Version>) -> Result<(), CellError>;

@@ -33,9 +33,14 @@ impl Claim {
     /// The claim's value as text: a string as it is, a number or boolean as JSON writes it.
     pub(crate) fn value(&self, request: &(impl RequestView + ?Sized)) -> Option<Vec<u8>> {
         let payload = self.payload(request)?;
-        let bytes = BASE64URL.decode(payload.get(..MAX_PAYLOAD).map_or(payload, |_| &[])).ok()?;
+        let bytes = BASE64URL
+            .decode(payload.get(..MAX_PAYLOAD).map_or(payload, |_| &[]))
+            .ok()?;
         let claims: Value = serde_json::from_slice(&bytes).ok()?;
-        let found = self.path.iter().try_fold(&claims, |value, name| value.get(name))?;
+        let found = self
+            .path
+            .iter()
+            .try_fold(&claims, |value, name| value.get(name))?;
         match found {
             Value::String(text) => Some(text.clone().into_bytes()),
             Value::Number(_) | Value::Bool(_) => Some(found.to_string().into_bytes()),

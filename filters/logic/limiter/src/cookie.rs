@@ -15,6 +15,8 @@ pub(crate) fn value<'r>(request: &'r (impl RequestView + ?Sized), name: &[u8]) -
 }
 
 fn unquoted(value: &[u8]) -> &[u8] {
-    let inner = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+    let inner = value
+        .strip_prefix(b"\"")
+        .and_then(|value| value.strip_suffix(b"\""));
     inner.unwrap_or(value)
 }

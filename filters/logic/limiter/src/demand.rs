@@ -7,7 +7,7 @@ use crate::key::Fingerprint;
 use crate::limit::LimitId;
 
 /// The most keys of a table.
-pub const CAPACITY: usize = 1_024;
+const CAPACITY: usize = 1_024;
 /// The first bytes of a table of this layout.
 const MAGIC: [u8; 8] = *b"weirdem1";
 /// Three integers of eight bytes, little-endian.
@@ -85,7 +85,9 @@ impl Demand {
     /// What was ever asked for of a key.
     pub fn total(&self, limit: LimitId, key: Fingerprint) -> u64 {
         let place = self.place(limit, key).ok();
-        place.and_then(|place| self.entries.get(place)).map_or(0, |entry| entry.total)
+        place
+            .and_then(|place| self.entries.get(place))
+            .map_or(0, |entry| entry.total)
     }
 
     /// The keys of one limit.
@@ -99,12 +101,17 @@ impl Demand {
     }
 
     fn place(&self, limit: LimitId, key: Fingerprint) -> Result<usize, usize> {
-        self.entries.binary_search_by_key(&(limit, key), |entry| (entry.limit, entry.key))
+        self.entries
+            .binary_search_by_key(&(limit, key), |entry| (entry.limit, entry.key))
     }
 
     fn insert(&mut self, entry: Entry) {
         if self.entries.len() >= CAPACITY {
-            let least = self.entries.iter().enumerate().min_by_key(|(_, entry)| entry.total);
+            let least = self
+                .entries
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, entry)| entry.total);
             if let Some(place) = least.map(|(place, _)| place) {
                 self.entries.remove(place);
             }

@@ -35,8 +35,12 @@ impl Descriptor {
                 claim,
             } => Self::Claim(Claim::new(payload_headers.clone(), claim)),
             CompiledDescriptor::Method => Self::Method,
-            CompiledDescriptor::Header(name) => Self::Key(KeyReader::try_new(&[KeySource::Header(name.clone())])?),
-            CompiledDescriptor::Path(path) => Self::Key(KeyReader::try_new(&[KeySource::Path(path.clone())])?),
+            CompiledDescriptor::Header(name) => {
+                Self::Key(KeyReader::try_new(&[KeySource::Header(name.clone())])?)
+            }
+            CompiledDescriptor::Path(path) => {
+                Self::Key(KeyReader::try_new(&[KeySource::Path(path.clone())])?)
+            }
             CompiledDescriptor::ShardKey(sources) => Self::Key(KeyReader::try_new(sources)?),
         })
     }

@@ -33,8 +33,9 @@ pub(crate) fn ask<'l, W: Cells + Tally>(
     policy: &'l Policy,
     request: &impl LimitedRequest,
     board: &Board,
-    world: &W,
+    desk: &Desk<'_, W>,
 ) -> Result<Vec<Charge<'l>>, usize> {
+    let world = desk.world;
     let mut charges = Vec::with_capacity(policy.limits().len());
     for (number, limit) in policy.limits().iter().enumerate() {
         let found = limit.key_of(request, board.epoch(limit.id()));
@@ -56,7 +57,7 @@ pub(crate) fn ask<'l, W: Cells + Tally>(
             quota: limit.quota_of(request),
             key: found.fingerprint,
             cost,
-            share: board.share(limit, found.fingerprint),
+            share: board.share(limit, found.fingerprint, desk.now),
         });
     }
     Ok(charges)
@@ -92,10 +93,17 @@ impl<'l> Live<'l> {
         let tally = |charge: &Charge<'_>, what| world.tally(charge.policy, charge.limit, what);
         match &self.admission {
             Ok(admission) if admission.passes() => {
-                self.charges.iter().for_each(|charge| tally(charge, Tallied::Allowed));
+                self.charges
+                    .iter()
+                    .for_each(|charge| tally(charge, Tallied::Allowed));
             }
-            Ok(admission) => violations(&self.charges, admission).for_each(|charge| tally(charge, Tallied::Limited)),
-            Err(_) => self.charges.iter().for_each(|charge| tally(charge, Tallied::Failed)),
+            Ok(admission) => {
+                violations(&self.charges, admission).for_each(|charge| tally(charge, Tallied::Limited))
+            }
+            Err(_) => self
+                .charges
+                .iter()
+                .for_each(|charge| tally(charge, Tallied::Failed)),
         }
     }
 
@@ -166,7 +174,10 @@ fn pending_of(asked: &[Asked<'_>], charges: &[Charge<'_>], now: u64) -> Vec<Pend
         let until = if charge.quota.counts_requests_under_way() {
             Until::End
         } else {
-            limit_of(asked, charge)?.cost().response_header().map(|_| Until::Response)?
+            limit_of(asked, charge)?
+                .cost()
+                .response_header()
+                .map(|_| Until::Response)?
         };
         Some(Pending {
             policy: charge.policy,

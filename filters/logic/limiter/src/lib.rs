@@ -31,7 +31,7 @@ mod quota;
 mod request;
 mod tally;
 
-pub use board::Board;
+pub use board::{Board, FRESH_NS};
 pub use cells::{CellError, Cells};
 pub use decision::{Decision, Limited, Passed, Pending, Until};
 pub use demand::Demand;

@@ -1,6 +1,6 @@
 //! One limit, compiled.
 
-use weir_policy::compiled::rate_limit::{CompiledDescriptor, CompiledLimit};
+use weir_policy::compiled::rate_limit::{CompiledDescriptor, CompiledLimit, CompiledQuota};
 use weir_policy::document::rate_limit_policy::limit::{Fleet, MissingKey};
 use weir_policy::problem::Problem;
 use xxhash_rust::xxh3::xxh3_64;
@@ -133,7 +133,7 @@ impl Plans {
             return Err(Problem::new("fleet_plans", "/plans", detail));
         }
         let debt = limit.cost.response_header.is_some();
-        let compile = |(plan, quota): (&String, _)| match Quota::try_new(*quota, debt) {
+        let compile = |(plan, quota): (&String, &CompiledQuota)| match Quota::try_new(*quota, debt) {
             Ok(quota) => Ok((plan.as_bytes().into(), quota)),
             Err(problem) => Err(below(&format!("/plans/quotas/{plan}"), problem)),
         };
@@ -145,7 +145,10 @@ impl Plans {
 
     fn quota_of(&self, request: &impl LimitedRequest) -> Option<&Quota> {
         let plan = self.from.value(request)?;
-        let place = self.quotas.binary_search_by(|(name, _)| (**name).cmp(&plan)).ok()?;
+        let place = self
+            .quotas
+            .binary_search_by(|(name, _)| (**name).cmp(&plan))
+            .ok()?;
         self.quotas.get(place).map(|(_, quota)| quota)
     }
 }

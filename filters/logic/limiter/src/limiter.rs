@@ -31,7 +31,7 @@ pub struct Limiter {
 impl Limiter {
     /// Reads and checks a slot's configuration; an error starts with the pointer to the field.
     pub fn from_json(json: &[u8]) -> Result<Self, ConfigError> {
-        Self::try_new(&SlotConfig::from_json(json)?)
+        Self::try_new(&SlotConfig::read(json)?)
     }
 
     /// Checks and compiles a slot's configuration; an error starts with the pointer to the field.
@@ -40,10 +40,12 @@ impl Limiter {
         let selector = Selector::try_new(config)?;
         let mut policies = Vec::with_capacity(config.policies.len());
         for (name, policy) in &config.policies {
-            policies.push(Policy::try_new(name, policy, config.policies.keys()).map_err(|problem| {
-                let pointer = format!("/policies/{}{}", escape(name), problem.pointer);
-                ConfigError::Invalid(format!("{pointer}: {}", problem.detail))
-            })?);
+            policies.push(
+                Policy::try_new(name, policy, config.policies.keys()).map_err(|problem| {
+                    let pointer = format!("/policies/{}{}", escape(name), problem.pointer);
+                    ConfigError::Invalid(format!("{pointer}: {}", problem.detail))
+                })?,
+            );
         }
         let max_keys = config.policies.values().map(|policy| policy.max_keys).max();
         Ok(Self {
@@ -95,20 +97,25 @@ impl Limiter {
         world: &W,
         now: u64,
     ) -> Decision {
+        let desk = self.desk(world, now);
         let mut asked = Vec::new();
         for index in self.applicable(request) {
             let Some(policy) = self.policies.get(index) else {
                 continue;
             };
-            match ask(index, policy, request, board, world) {
-                Ok(charges) => asked.push(Asked { index, policy, charges }),
+            match ask(index, policy, request, board, &desk) {
+                Ok(charges) => asked.push(Asked {
+                    index,
+                    policy,
+                    charges,
+                }),
                 Err(limit) => return Decision::KeyMissing { policy: index, limit },
             }
         }
         if asked.is_empty() {
             return Decision::default();
         }
-        judge(&self.desk(world, now), &asked)
+        judge(&desk, &asked)
     }
 
     /// The names of the response headers that `pending` waits for, and the charge of each.
@@ -129,16 +136,21 @@ impl Limiter {
         world: &W,
         now: u64,
     ) -> Result<(), CellError> {
-        let Some((limit, cost)) = self.limit(pending).and_then(|limit| Some((limit, limit.cost().of_response(value)?)))
+        let Some((limit, cost)) = self
+            .limit(pending)
+            .and_then(|limit| Some((limit, limit.cost().of_response(value)?)))
         else {
             return Ok(());
         };
-        let share = board.share(limit, pending.key);
-        self.desk(world, now).change(pending.key, |state| match cost.checked_sub(pending.charged) {
-            Some(0) => None,
-            Some(more) => limit.quota().charge(state, share.as_ref(), now, more),
-            None => limit.quota().refund(state?, share.as_ref(), pending.at, pending.charged - cost),
-        })
+        let share = board.share(limit, pending.key, now);
+        self.desk(world, now)
+            .change(pending.key, |state| match cost.checked_sub(pending.charged) {
+                Some(0) => None,
+                Some(more) => limit.quota().charge(state, share.as_ref(), now, more),
+                None => limit
+                    .quota()
+                    .refund(state?, share.as_ref(), pending.at, pending.charged - cost),
+            })
     }
 
     /// A request has ended that `pending` counts as under way.
@@ -158,7 +170,8 @@ impl Limiter {
     /// # Errors
     /// The quota could not be changed.
     pub fn forget<W: Cells + Tally>(&self, key: Fingerprint, world: &W, now: u64) -> Result<(), CellError> {
-        self.desk(world, now).change(key, |state| state.map(|_| State::idle()))
+        self.desk(world, now)
+            .change(key, |state| state.map(|_| State::idle()))
     }
 
     fn limit(&self, pending: &Pending) -> Option<&Limit> {
@@ -177,7 +190,11 @@ impl Limiter {
     fn applicable(&self, request: &impl LimitedRequest) -> Vec<usize> {
         let mut found: Vec<usize> = Vec::new();
         for index in self.selector.select_all(request) {
-            let exempt = || self.policies.get(index).is_some_and(|policy| policy.exempts(request));
+            let exempt = || {
+                self.policies
+                    .get(index)
+                    .is_some_and(|policy| policy.exempts(request))
+            };
             if !found.contains(&index) && !exempt() {
                 found.push(index);
             }

@@ -95,9 +95,8 @@ impl Exemption {
     fn holds(&self, request: &impl LimitedRequest) -> bool {
         match self {
             Self::Match(matcher) => matcher.matches(request),
-            Self::Networks(hops, networks) => {
-                client(request, *hops).is_some_and(|address| networks.iter().any(|network| network.contains(address)))
-            }
+            Self::Networks(hops, networks) => client(request, *hops)
+                .is_some_and(|address| networks.iter().any(|network| network.contains(address))),
         }
     }
 }
@@ -124,10 +123,19 @@ fn exemptions(exemptions: &[ExemptionSpec]) -> Result<Vec<Exemption>, Problem> {
 fn limits(policy: &str, limits: &[CompiledLimit]) -> Result<Vec<Limit>, Problem> {
     let parents: Vec<(&str, Option<&str>)> = limits
         .iter()
-        .map(|limit| (limit.name.as_str(), limit.parent.as_ref().map(|name| name.as_str())))
+        .map(|limit| {
+            (
+                limit.name.as_str(),
+                limit.parent.as_ref().map(|name| name.as_str()),
+            )
+        })
         .collect();
     let tree = tree::Tree::try_new(&parents).map_err(|error| {
-        Problem::new("invalid_tree", format!("/limits/{}", error.index()), error.to_string())
+        Problem::new(
+            "invalid_tree",
+            format!("/limits/{}", error.index()),
+            error.to_string(),
+        )
     })?;
     let compile = |(index, limit)| {
         let above: Vec<&CompiledLimit> = tree

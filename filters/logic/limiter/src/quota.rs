@@ -92,9 +92,9 @@ impl Quota {
     /// How many requests it is.
     pub(crate) fn requests(&self) -> u64 {
         match self {
-            Self::Rate { requests, .. } | Self::Window { requests, .. } | Self::Concurrency { requests, .. } => {
-                *requests
-            }
+            Self::Rate { requests, .. }
+            | Self::Window { requests, .. }
+            | Self::Concurrency { requests, .. } => *requests,
         }
     }
 

@@ -98,11 +98,7 @@ impl Reader<'_> {
         let limit = LimitId(self.u64()?);
         let epoch = self.u32()?;
         let [has_base] = self.take()?;
-        let base = if has_base == 0 {
-            None
-        } else {
-            Some(self.record()?)
-        };
+        let base = if has_base == 0 { None } else { Some(self.record()?) };
         let count = self.u32()?;
         let key = |reader: &mut Self| Some((Fingerprint(reader.u64()?), reader.record()?));
         let keys = (0..count).map(|_| key(self)).collect::<Option<Vec<_>>>()?;

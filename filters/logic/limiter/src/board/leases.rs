@@ -124,7 +124,9 @@ impl Board {
                 *record = granted(*record, grant.share);
             }
         }
-        entry.keys.retain(|(key, record)| listed(key) || !record.is_settled(tolerance, now));
+        entry
+            .keys
+            .retain(|(key, record)| listed(key) || !record.is_settled(tolerance, now));
         self.grants = next;
     }
 

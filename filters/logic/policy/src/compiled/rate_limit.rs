@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::{ConfigError, SlotConfig};
 use crate::document::key::{KeySource, PathSource};
 use crate::document::rate_limit_policy::cost::Cost;
 use crate::document::rate_limit_policy::descriptor::ClientAddress;
@@ -33,6 +34,13 @@ pub struct CompiledRateLimitPolicy {
     pub max_keys: u32,
     /// All must let a request pass.
     pub limits: Vec<CompiledLimit>,
+}
+
+impl SlotConfig<CompiledRateLimitPolicy> {
+    /// As [`SlotConfig::from_json`], compiled here, where a filter's build prefers size.
+    pub fn read(json: &[u8]) -> Result<Self, ConfigError> {
+        Self::from_json(json)
+    }
 }
 
 /// One limit.
