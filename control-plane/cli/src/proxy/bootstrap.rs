@@ -126,19 +126,55 @@ mod tests {
         Some((found[1].to_owned(), found[2].to_owned()))
     }
 
+    /// The name without its labels, and these in their order.
+    fn take_labels(name: &str) -> (String, Vec<(&str, String)>) {
+        let mut left = name.to_owned();
+        let mut labels = Vec::new();
+        for label in LABELS {
+            if let Some((taken, value)) = extract(name, &tag(label)) {
+                left = left.replace(&taken, "");
+                labels.push((label, value));
+            }
+        }
+        (left, labels)
+    }
+
     #[test]
     fn labels_leave_the_name() {
-        let name =
-            "wasmcustom.weir_requests_total.filter.shard-router.outcome.forwarded.map.default_orders.shard.a";
-        let mut left = name.to_owned();
-        let mut values = Vec::new();
-        for tag in LABELS.map(tag) {
-            let (taken, value) = extract(name, &tag).unwrap();
-            left = left.replace(&taken, "");
-            values.push(value);
+        for (name, labels) in [
+            (
+                "weir_requests_total",
+                &[
+                    ("filter", "shard-router"),
+                    ("outcome", "forwarded"),
+                    ("map", "default_orders"),
+                    ("shard", "a"),
+                ][..],
+            ),
+            (
+                "weir_requests_total",
+                &[
+                    ("filter", "rate-limit"),
+                    ("outcome", "limited"),
+                    ("policy", "default_api"),
+                    ("limit", "shard"),
+                ],
+            ),
+            (
+                "weir_control_calls_total",
+                &[("filter", "rate-limit"), ("call", "poll"), ("outcome", "timeout")],
+            ),
+        ] {
+            let written = labels.iter().map(|(label, value)| format!(".{label}.{value}"));
+            let written: String = written.collect();
+            let (left, taken) = take_labels(&format!("wasmcustom.{name}{written}"));
+            assert_eq!(left, format!("wasmcustom.{name}"));
+            let taken: Vec<(&str, &str)> = taken
+                .iter()
+                .map(|(label, value)| (*label, value.as_str()))
+                .collect();
+            assert_eq!(taken, labels);
         }
-        assert_eq!(left, "wasmcustom.weir_requests_total");
-        assert_eq!(values, ["shard-router", "forwarded", "default_orders", "a"]);
     }
 
     #[test]
