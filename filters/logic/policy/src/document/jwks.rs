@@ -10,8 +10,9 @@ use crate::quantity::{ByteSize, Duration};
 
 /// The largest inline JWKS.
 pub const MAX_INLINE_SIZE: ByteSize = ByteSize::from_bytes(65_536);
-/// The shortest `cacheDuration`: proxies ask for keys no more often.
-pub const MIN_CACHE_DURATION: Duration = Duration::from_secs(1);
+/// The shortest `cacheDuration`. Envoy fetches again 5 s before its end, so that one of a little more than 5 s would have
+/// it fetch without pause.
+pub const MIN_CACHE_DURATION: Duration = Duration::from_secs(10);
 
 /// The types of keys that Envoy verifies with, and what a key of the type is made of (RFC 7518 section 6, RFC 8037
 /// section 2). Others are passed over (RFC 7517 section 5).
@@ -34,8 +35,9 @@ pub enum Jwks {
     Remote(RemoteJwks),
 }
 
-/// A JWKS that proxies fetch, over plain HTTP. They fetch it before the listener serves, and again before
-/// `cacheDuration` has passed, or a second after a failure. While there is none, requests with a token are answered 401.
+/// A JWKS that proxies fetch, over plain HTTP: before the listener serves, again 5 s before `cacheDuration` has passed, and
+/// a second after a failure. Fetched keys serve until newer ones are there; before the first, requests with a token are
+/// answered 401.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -48,7 +50,7 @@ pub struct RemoteJwks {
     /// The `Host` that it is asked as, `name` or `name:port`; absent: the Backend's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// How long a fetched JWKS serves, at least 1s.
+    /// How old keys may get before they are fetched again, at least 10s.
     #[serde(default = "default_cache_duration")]
     pub cache_duration: Duration,
     /// How long a fetch may take.
