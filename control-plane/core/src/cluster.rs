@@ -1,5 +1,6 @@
 //! Clusters: which ones a Gateway's proxies have, and whose endpoints they are.
 
+use weir_policy::document::gateway::GatewaySpec;
 use weir_policy::document::shard_map::{ShardMapSpec, ShardSpec};
 use weir_policy::document::{Document, Identity, Kind, Spec};
 use weir_policy::name::Name;
@@ -17,18 +18,18 @@ pub struct ClusterUse {
     pub name: String,
     /// The Backend whose endpoints it has, in the Gateway's namespace.
     pub backend: Name,
-    /// The shard that it belongs to, and for what; none: a route names the Backend itself.
+    /// The shard that it belongs to, and for what; none: the Gateway names the Backend itself.
     pub shard: Option<(Name, ClusterRole)>,
 }
 
-/// The clusters of every ShardMap that is attached to the Gateway, and of every Backend that its routes name.
+/// The clusters of every ShardMap that is attached to the Gateway, and of every Backend that it names itself.
 pub fn of_gateway(state: &State, gateway: &GatewayRef) -> Vec<ClusterUse> {
     let maps = state.of_kind(&gateway.namespace, Kind::ShardMap);
     let shards = maps.flat_map(|(identity, stored)| match &stored.document.spec {
         Spec::ShardMap(map) if is_attached(&stored.document, gateway) => of_map(identity, map),
         _ => Vec::new(),
     });
-    shards.chain(of_routes(state, gateway)).collect()
+    shards.chain(of_backends(state, gateway)).collect()
 }
 
 fn is_attached(document: &Document, gateway: &GatewayRef) -> bool {
@@ -47,16 +48,15 @@ fn of_map(map: &Identity, spec: &ShardMapSpec) -> Vec<ClusterUse> {
     spec.shards.iter().flat_map(of_shard).collect()
 }
 
-fn of_routes(state: &State, gateway: &GatewayRef) -> Vec<ClusterUse> {
-    let routes = gateway_spec(state, gateway).map(|spec| spec.routes.as_slice());
-    let backends = routes
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|route| route.backend.as_ref());
+fn of_backends(state: &State, gateway: &GatewayRef) -> Vec<ClusterUse> {
     let of_backend = |backend: &Name| ClusterUse {
         name: backend_cluster(&gateway.namespace, backend),
         backend: backend.clone(),
         shard: None,
     };
-    backends.map(of_backend).collect()
+    let spec = gateway_spec(state, gateway);
+    spec.into_iter()
+        .flat_map(GatewaySpec::backends)
+        .map(of_backend)
+        .collect()
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use weir_policy::document::backend::{BackendSpec, Role};
 use weir_policy::document::gateway::{GatewaySpec, Route};
+use weir_policy::document::jwt::JwtSpec;
 use weir_policy::document::shard_map::ShardMapSpec;
 use weir_policy::document::target_ref::TargetRef;
 use weir_policy::document::{Document, Identity, Kind, Spec};
@@ -59,7 +60,7 @@ pub(crate) fn users(state: &State, identity: &Identity) -> Vec<Identity> {
 fn backends(document: &Document) -> Box<dyn Iterator<Item = &Name> + '_> {
     match &document.spec {
         Spec::ShardMap(map) => Box::new(map.shards.iter().map(|shard| &shard.backend)),
-        Spec::Gateway(gateway) => Box::new(gateway.routes.iter().filter_map(|route| route.backend.as_ref())),
+        Spec::Gateway(gateway) => Box::new(gateway.backends()),
         Spec::Backend(_) | Spec::EnvoyResource(_) | Spec::RateLimitPolicy(_) => Box::new(std::iter::empty()),
     }
 }
@@ -152,6 +153,9 @@ fn check_gateway(
     problems: &mut Problems,
 ) {
     let namespace = &document.metadata.namespace;
+    if let Some(jwt) = &gateway.jwt {
+        check_jwks_backends(after, namespace, jwt, problems);
+    }
     problems.within("routes", |problems| {
         for (index, route) in gateway.routes.iter().enumerate() {
             if let Some(name) = &route.backend
@@ -177,6 +181,26 @@ fn check_gateway(
                 }
             }
         }
+    });
+}
+
+/// `problems` stands at `spec`.
+fn check_jwks_backends(after: &State, namespace: &Name, jwt: &JwtSpec, problems: &mut Problems) {
+    let is_missing = |name: &Name| backend(after, namespace, name).is_none();
+    problems.within("jwt", |problems| {
+        problems.within("providers", |problems| {
+            for (index, provider) in jwt.providers.iter().enumerate() {
+                if let Some(remote) = provider.remote().filter(|remote| is_missing(&remote.backend)) {
+                    problems.within(index, |problems| {
+                        problems.within("jwks", |problems| {
+                            problems.within("remote", |problems| {
+                                note_missing_backend(&remote.backend, namespace, problems);
+                            });
+                        });
+                    });
+                }
+            }
+        });
     });
 }
 

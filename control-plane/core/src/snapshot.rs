@@ -4,6 +4,7 @@ mod build;
 mod cluster;
 mod encode;
 mod endpoint;
+mod jwt;
 mod listener;
 mod route;
 mod source;

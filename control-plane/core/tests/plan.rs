@@ -11,7 +11,7 @@ mod support;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{World, backend, cluster_resource, gateway, identity, shard_map};
+use support::{World, backend, cluster_resource, gateway, identity, shard_map, verifying_gateway};
 use weir_core::node::GatewayRef;
 use weir_core::refusal::{Outcome, Refusal};
 use weir_core::state::State;
@@ -76,6 +76,36 @@ fn what_is_named_must_be_there() {
     check(
         vec![with(gateway("edge"), "/spec/routes", routes)],
         &[(0, "/spec/routes/0/backend", "unknown_backend")],
+    );
+}
+
+#[test]
+fn keys_come_from_a_backend_that_is_there() {
+    let mut edge = verifying_gateway("edge", &["staff", "partners"]);
+    let jwks = json!({"inline": r#"{"keys": [{"kty": "oct", "k": "AA"}]}"#});
+    edge["spec"]["jwt"]["providers"][0]["jwks"] = jwks;
+    check(
+        vec![edge],
+        &[(0, "/spec/jwt/providers/1/jwks/remote/backend", "unknown_backend")],
+    );
+}
+
+#[test]
+fn a_backend_that_keys_come_from_stays() {
+    let mut world = world();
+    world
+        .apply(vec![backend("id", 9201), verifying_gateway("edge", &["staff"])])
+        .unwrap();
+    let users = vec![identity("Gateway", "edge")];
+    let identity = identity("Backend", "id");
+    let refusal = world.state.plan_delete(&identity, None).unwrap_err();
+    assert_eq!(refusal, Refusal::InUse { identity, users });
+    world.apply(vec![gateway("edge")]).unwrap();
+    assert!(
+        world
+            .state
+            .plan_delete(&support::identity("Backend", "id"), None)
+            .is_ok()
     );
 }
 

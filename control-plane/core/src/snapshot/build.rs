@@ -66,10 +66,11 @@ fn add_routes(state: &State, gateway: &GatewayRef, snapshot: &mut Snapshot) {
         return;
     };
     for port in &gateway_spec.listeners {
-        snapshot.insert(ResourceType::Listener, listener::listener(gateway, port));
+        let listener = listener::listener(gateway, port, gateway_spec.jwt.as_ref());
+        snapshot.insert(ResourceType::Listener, listener);
         snapshot.insert(
             ResourceType::Route,
-            route::table(gateway, port.port, &gateway_spec.routes),
+            route::table(gateway, port.port, gateway_spec),
         );
     }
 }

@@ -17,11 +17,13 @@ use envoy_types::pb::envoy::r#type::matcher::v3::StringMatcher;
 use envoy_types::pb::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
 use prost::Name;
 use weir_policy::document::gateway::Listener as ListenerSpec;
+use weir_policy::document::jwt::JwtSpec;
 use weir_policy::quantity::Duration;
 
 use super::Resource;
 use super::encode::{any, boolean, duration, number};
 use super::endpoint::address;
+use super::jwt;
 use super::source::ads;
 use crate::node::GatewayRef;
 use crate::slot::{filters, slot_name};
@@ -35,11 +37,13 @@ pub(super) fn listener_name(gateway: &GatewayRef, port: u16) -> String {
     format!("weir/{}/{}/{port}", gateway.namespace, gateway.name)
 }
 
-pub(super) fn listener(gateway: &GatewayRef, spec: &ListenerSpec) -> Resource {
+pub(super) fn listener(gateway: &GatewayRef, spec: &ListenerSpec, jwt: Option<&JwtSpec>) -> Resource {
     let name = listener_name(gateway, spec.port);
     let filter = Filter {
         name: "envoy.filters.network.http_connection_manager".to_owned(),
-        config_type: Some(ConfigType::TypedConfig(any(&connection_manager(gateway, &name)))),
+        config_type: Some(ConfigType::TypedConfig(any(&connection_manager(
+            gateway, &name, jwt,
+        )))),
     };
     let message = Listener {
         name: name.clone(),
@@ -51,11 +55,17 @@ pub(super) fn listener(gateway: &GatewayRef, spec: &ListenerSpec) -> Resource {
         per_connection_buffer_limit_bytes: number(1 << 20),
         ..Listener::default()
     };
-    Resource::encoded(&name, &message)
+    let clusters = jwt.map(|jwt| jwt::clusters(gateway, jwt));
+    Resource::encoded(&name, &message).with_clusters(clusters.unwrap_or_default())
 }
 
 /// Envoy's settings for the edge, where they don't depend on a policy.
-fn connection_manager(gateway: &GatewayRef, route_table: &str) -> HttpConnectionManager {
+fn connection_manager(
+    gateway: &GatewayRef,
+    route_table: &str,
+    jwt: Option<&JwtSpec>,
+) -> HttpConnectionManager {
+    let verification = jwt.map(|jwt| jwt::filter(gateway, jwt));
     let slots = filters().map(|filter| slot_filter(&slot_name(gateway, filter)));
     HttpConnectionManager {
         stat_prefix: format!("weir_{}_{}", gateway.namespace, gateway.name),
@@ -63,7 +73,11 @@ fn connection_manager(gateway: &GatewayRef, route_table: &str) -> HttpConnection
             config_source: Some(ads()),
             route_config_name: route_table.to_owned(),
         })),
-        http_filters: slots.chain([router_filter()]).collect(),
+        http_filters: verification
+            .into_iter()
+            .chain(slots)
+            .chain([router_filter()])
+            .collect(),
         use_remote_address: boolean(true),
         normalize_path: boolean(true),
         merge_slashes: true,

@@ -60,6 +60,18 @@ pub(crate) fn gateway(name: &str) -> Value {
     )
 }
 
+/// A Gateway with providers of these names, whose keys are fetched from the Backend `id`.
+pub(crate) fn verifying_gateway(name: &str, providers: &[&str]) -> Value {
+    let provider = |name: &&str| {
+        let remote = json!({"backend": "id", "path": "/keys", "cacheDuration": "1m", "timeout": "2s"});
+        json!({"name": name, "issuer": format!("https://{name}.example.com"), "jwks": {"remote": remote}})
+    };
+    let providers: Vec<Value> = providers.iter().map(provider).collect();
+    let mut gateway = gateway(name);
+    gateway["spec"]["jwt"] = json!({ "providers": providers });
+    gateway
+}
+
 /// A primary on `port` and a replica on the next.
 pub(crate) fn backend(name: &str, port: u16) -> Value {
     let endpoints = json!([

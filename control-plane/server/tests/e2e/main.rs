@@ -11,6 +11,7 @@
 
 mod change;
 mod failure;
+mod jwt;
 mod operator;
 mod refusal;
 mod routing;

@@ -2,9 +2,11 @@
 
 pub(crate) mod client;
 pub(crate) mod documents;
+pub(crate) mod issuer;
 pub(crate) mod loopback;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod server;
 pub(crate) mod shards;
 pub(crate) mod stack;
 pub(crate) mod traffic;

@@ -3,6 +3,8 @@
 pub mod backend;
 pub mod envoy_resource;
 pub mod gateway;
+pub mod jwks;
+pub mod jwt;
 pub mod key;
 mod parse;
 pub mod rate_limit_policy;

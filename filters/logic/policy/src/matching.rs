@@ -287,7 +287,7 @@ pub fn check_header_name(name: &str, problems: &mut Problems) {
 }
 
 /// RFC 9110 section 5.6.2.
-fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text
             .bytes()

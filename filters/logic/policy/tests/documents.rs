@@ -9,7 +9,8 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use weir_policy::document::{Document, Kind};
+use weir_policy::document::jwt::payload_header;
+use weir_policy::document::{Document, Kind, Spec};
 
 fn shard_map() -> Value {
     json!({
@@ -59,6 +60,29 @@ fn gateway() -> Value {
     })
 }
 
+/// A Gateway with a provider of each kind.
+fn verifying_gateway() -> Value {
+    let mut gateway = gateway();
+    let keys = json!({"keys": [
+        {"kty": "RSA", "kid": "1", "n": "AQAB", "e": "AQAB"},
+        {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
+        {"kty": "of a later day"}
+    ]});
+    gateway["spec"]["jwt"] = json!({
+        "providers": [
+            {"name": "staff", "issuer": "https://id.example.com", "audiences": ["shop"], "forward": false,
+             "jwks": {"inline": keys.to_string()},
+             "fromHeaders": [{"name": "authorization", "valuePrefix": "Bearer "}, {"name": "x-token"}],
+             "fromParams": ["token"], "fromCookies": ["SID"]},
+            {"name": "partners", "issuer": "partners",
+             "jwks": {"remote": {"backend": "identity", "path": "/.well-known/jwks.json?v=1", "host": "id:81",
+                                 "cacheDuration": "10s", "timeout": "250ms"}}}
+        ],
+        "required": true
+    });
+    gateway
+}
+
 fn envoy_resource() -> Value {
     json!({
         "apiVersion": "weir.dev/v1alpha1",
@@ -103,7 +127,13 @@ fn check(base: Value, pointer: &str, value: Value, at: &str, reason: &str) {
 
 #[test]
 fn good_documents_are_taken_and_written_back_the_same() {
-    for good in [shard_map(), backend(), gateway(), envoy_resource()] {
+    for good in [
+        shard_map(),
+        backend(),
+        gateway(),
+        verifying_gateway(),
+        envoy_resource(),
+    ] {
         let document = Document::from_value(good).unwrap();
         assert_eq!(Document::from_value(document.to_value()).unwrap(), document);
     }
@@ -422,6 +452,138 @@ fn gateways() {
 }
 
 #[test]
+fn jwt_providers() {
+    let bad = |pointer: &str, value: Value, at: &str, reason: &str| {
+        let (pointer, at) = (format!("/spec/jwt{pointer}"), format!("/spec/jwt{at}"));
+        check(verifying_gateway(), &pointer, value, &at, reason);
+    };
+    let same = |pointer: &str, value: Value, reason: &str| bad(pointer, value, pointer, reason);
+    same("/providers", json!([]), "invalid_providers");
+    let provider = |number: usize| {
+        let jwks = json!({"remote": {"backend": "identity", "path": "/"}});
+        json!({"name": format!("p{number}"), "issuer": format!("i{number}"), "jwks": jwks})
+    };
+    let many: Vec<Value> = (0..17).map(provider).collect();
+    let mut most = verifying_gateway();
+    set(&mut most, "/spec/jwt/providers", json!(many[..16]));
+    assert!(Document::from_value(most).is_ok());
+    same("/providers", json!(many), "invalid_providers");
+    same("/providers/1/name", json!("staff"), "duplicate_provider");
+    same("/providers/1/name", json!("Staff"), "invalid_name");
+    same(
+        "/providers/1/issuer",
+        json!("https://id.example.com"),
+        "duplicate_issuer",
+    );
+    same("/providers/1/issuer", json!(""), "empty_issuer");
+    bad(
+        "/providers/1/issuer",
+        Value::Null,
+        "/providers/1",
+        "missing_field",
+    );
+    same("/providers/0/audiences/0", json!(""), "empty_audience");
+    same(
+        "/providers/0/fromHeaders/0/name",
+        json!("X-Token"),
+        "invalid_header_name",
+    );
+    same(
+        "/providers/0/fromHeaders/0/valuePrefix",
+        json!("a\nb"),
+        "invalid_prefix",
+    );
+    same("/providers/0/fromParams/0", json!(""), "empty_name");
+    same("/providers/0/fromCookies/0", json!("a b"), "invalid_cookie_name");
+    same("/providers/0/issuerr", json!("x"), "unknown_field");
+    same("/requird", json!(true), "unknown_field");
+    same("/required", json!("yes"), "wrong_type");
+}
+
+#[test]
+fn remote_keys() {
+    let bad = |field: &str, value: Value, reason: &str| {
+        let pointer = format!("/spec/jwt/providers/1/jwks/remote/{field}");
+        check(verifying_gateway(), &pointer, value, &pointer, reason);
+    };
+    for path in ["", "jwks.json", "/a b", "/a#b", "/\u{e4}", "/a\u{7f}"] {
+        bad("path", json!(path), "invalid_path");
+    }
+    for host in ["", ":80", "a b", "a/b", "a:", "a:b", "a:70000", "user@a", "[::1]"] {
+        bad("host", json!(host), "invalid_host");
+    }
+    for duration in ["0s", "9999ms", "2d"] {
+        bad("cacheDuration", json!(duration), "duration_out_of_range");
+    }
+    for duration in ["0ms", "2d"] {
+        bad("timeout", json!(duration), "duration_out_of_range");
+    }
+    bad("backend", json!("Identity"), "invalid_name");
+    let both = json!({"inline": "{}", "remote": {"backend": "identity", "path": "/"}});
+    let at = "/spec/jwt/providers/1/jwks";
+    check(verifying_gateway(), at, both, at, "invalid_value");
+}
+
+#[test]
+fn inline_keys() {
+    let at = "/spec/jwt/providers/0/jwks/inline";
+    let bad = |text: &str, reason: &str| check(verifying_gateway(), at, json!(text), at, reason);
+    let good = |text: &str| {
+        let mut document = verifying_gateway();
+        set(&mut document, at, json!(text));
+        assert!(Document::from_value(document).is_ok(), "{text}");
+    };
+    let keys = |keys: Value| json!({ "keys": keys }).to_string();
+    let public = json!({"kty": "OKP", "crv": "Ed25519", "x": "AA"});
+    good(&keys(json!([public])));
+    good(&keys(json!([{"kty": "oct", "k": "AA"}])));
+    for text in [
+        "",
+        "keys",
+        "[]",
+        "{}",
+        "{\"keys\": {}}",
+        "{\"keys\": []}",
+        "{\"keys\": [1]}",
+    ] {
+        bad(text, "invalid_jwks");
+    }
+    for unusable in [
+        json!({"kty": "of a later day"}),
+        json!({"kty": 1}),
+        json!({"kid": "1"}),
+        json!({"kty": "RSA", "n": "AQAB"}),
+        json!({"kty": "EC", "x": "AA", "y": "AA"}),
+        json!({"kty": "oct", "k": 1}),
+    ] {
+        bad(&keys(json!([unusable])), "invalid_jwks");
+    }
+    bad(&keys(json!([public, {"kid": "1"}])), "invalid_jwks");
+    let private = json!({"kty": "OKP", "crv": "Ed25519", "x": "AA", "d": "AA"});
+    bad(&keys(json!([private])), "invalid_jwks");
+    let padded = |length: usize| {
+        let text = keys(json!([public]));
+        text.clone() + &" ".repeat(length - text.len())
+    };
+    good(&padded(65_536));
+    bad(&padded(65_537), "size_out_of_range");
+}
+
+#[test]
+fn a_provider_has_a_header_of_its_own_in_lower_case() {
+    let Spec::Gateway(gateway) = Document::from_value(verifying_gateway()).unwrap().spec else {
+        panic!("not a Gateway")
+    };
+    let jwt = gateway.jwt.unwrap();
+    let headers: Vec<String> = jwt
+        .providers
+        .iter()
+        .map(|provider| payload_header(&provider.name))
+        .collect();
+    assert_eq!(headers, ["x-weir-jwt-staff", "x-weir-jwt-partners"]);
+}
+
+#[test]
 fn raw_resources() {
     let bad = |pointer: &str, value: Value, at: &str, reason: &str| {
         check(envoy_resource(), pointer, value, at, reason)
@@ -539,8 +701,9 @@ fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
 proptest! {
     /// Whatever stands in a field: a document that reads back the same, or problems that point into the document.
     #[test]
-    fn any_value_anywhere_is_taken_or_refused_with_a_pointer(which in 0usize..4, place in any::<prop::sample::Index>(), value in json_value()) {
-        let base = [shard_map(), backend(), gateway(), envoy_resource()][which].clone();
+    fn any_value_anywhere_is_taken_or_refused_with_a_pointer(which in 0usize..5, place in any::<prop::sample::Index>(), value in json_value()) {
+        let bases = [shard_map(), backend(), gateway(), verifying_gateway(), envoy_resource()];
+        let base = bases[which].clone();
         let mut all = Vec::new();
         pointers(&base, "", &mut all);
         let pointer = &all[place.index(all.len())];

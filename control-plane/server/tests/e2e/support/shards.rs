@@ -1,18 +1,15 @@
 //! Shards that answer: one server per replica, each says who it is and what it was sent.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+
+use super::server;
 
 /// The replicas of one shard: a primary and two more.
 #[derive(Clone, Debug)]
@@ -55,30 +52,11 @@ impl Shard {
 }
 
 async fn serve(ip: IpAddr, port: u16, shard: &str, replica: &str) -> SocketAddr {
-    let listener = TcpListener::bind((ip, port)).await.unwrap();
-    let address = listener.local_addr().unwrap();
     let identity = json!({"shard": shard, "replica": replica});
-    tokio::spawn(async move {
-        loop {
-            let Ok((stream, _)) = listener.accept().await else {
-                return;
-            };
-            let identity = identity.clone();
-            let service = service_fn(move |request| answer(identity.clone(), request));
-            tokio::spawn(async move {
-                let _ = auto::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
-            });
-        }
-    });
-    address
+    server::start(ip, port, move |request| answer(identity.clone(), request)).await
 }
 
-async fn answer(
-    mut identity: Value,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(mut identity: Value, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let headers: BTreeMap<String, String> = request
         .headers()
         .iter()
@@ -92,5 +70,5 @@ async fn answer(
     identity["headers"] = json!(headers);
     identity["path"] = json!(request.uri().to_string());
     let _ = request.into_body().collect().await;
-    Ok(Response::new(Full::new(Bytes::from(identity.to_string()))))
+    Response::new(Full::new(Bytes::from(identity.to_string())))
 }

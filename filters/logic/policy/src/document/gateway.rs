@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 use crate::document::backend::check_span;
+use crate::document::jwt::JwtSpec;
 use crate::matching::RequestMatch;
 use crate::name::Name;
 use crate::problem::Problems;
@@ -20,6 +21,10 @@ pub struct GatewaySpec {
     pub listeners: Vec<Listener>,
     /// Its routes, the same on every listener. The first that matches takes the request; none: 404.
     pub routes: Vec<Route>,
+    /// Whose JWTs it verifies; absent: none, and filters see no claims. A change of it changes the listeners: Envoy drains
+    /// the connections of the old ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<JwtSpec>,
 }
 
 /// One port that a proxy listens on (HTTP/1.1 and HTTP/2, without TLS).
@@ -63,9 +68,18 @@ const fn default_timeout() -> Duration {
 }
 
 impl GatewaySpec {
+    /// The Backends that it names itself, in its routes and for JWKS; one may come twice.
+    pub fn backends(&self) -> impl Iterator<Item = &Name> {
+        let of_routes = self.routes.iter().filter_map(|route| route.backend.as_ref());
+        of_routes.chain(self.jwt.iter().flat_map(JwtSpec::backends))
+    }
+
     pub(crate) fn check(&self, problems: &mut Problems) {
         problems.within("listeners", |problems| check_listeners(&self.listeners, problems));
         problems.within("routes", |problems| check_routes(&self.routes, problems));
+        if let Some(jwt) = &self.jwt {
+            problems.within("jwt", |problems| jwt.check(problems));
+        }
     }
 }
 
