@@ -6,12 +6,15 @@
 
 pub mod cluster;
 mod cluster_name;
+pub mod control;
 pub mod event;
 pub mod metric;
 pub mod module;
 pub mod node;
+pub mod notice;
 pub mod plan;
 pub mod proxy;
+pub mod quota;
 mod raw;
 mod reference;
 pub mod refusal;
