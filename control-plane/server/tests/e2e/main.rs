@@ -12,6 +12,7 @@
 mod change;
 mod failure;
 mod operator;
+mod quota;
 mod refusal;
 mod routing;
 mod static_config;
