@@ -1,8 +1,14 @@
 //! Clients start anew: what was acknowledged reaches every proxy that asks, once.
 
-use http::StatusCode;
+use std::process::Command;
+
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::support::client::Client;
+use crate::support::documents::PROXY_PORT;
+use crate::support::loopback::{address, at};
+use crate::support::process::{Process, envoy};
 use crate::support::stack::Stack;
 use crate::support::wait::until;
 
@@ -110,12 +116,61 @@ async fn a_reset_is_no_configuration() {
     assert_eq!(after["types"], before["types"]);
 }
 
-/// `weir proxy run` gives filters a cluster that is the REST API.
+/// A bootstrap whose one listener leads where filters ask.
+fn way_back(stack: &Stack) -> Value {
+    let admin = at(address(), 9_901).to_string();
+    let (gateway, xds) = ("default/edge", stack.xds());
+    let arguments = [
+        "proxy",
+        "bootstrap",
+        "--gateway",
+        gateway,
+        "-o",
+        "json",
+        "--admin",
+        &admin,
+        "--xds",
+        &xds,
+    ];
+    let printed = stack.weir(&arguments);
+    let mut bootstrap: Value = serde_json::from_slice(&printed.stdout).unwrap();
+    let extension = "type.googleapis.com/envoy.extensions.filters";
+    bootstrap["static_resources"]["listeners"] = json!([{
+        "name": "back",
+        "address": {"socket_address": {"address": stack.ip, "port_value": PROXY_PORT}},
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": {
+            "@type": format!("{extension}.network.http_connection_manager.v3.HttpConnectionManager"),
+            "stat_prefix": "back",
+            "http_filters": [{"name": "router", "typed_config":
+                {"@type": format!("{extension}.http.router.v3.Router")}}],
+            "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [
+                {"match": {"prefix": "/"}, "route": {"cluster": "weir-control", "timeout": "30s"}},
+            ]}]},
+        }}]}],
+    }]);
+    bootstrap
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_has_the_way_back() {
-    let stack = Stack::sharded().await;
-    let proxy = stack.proxy("one", 1).await;
-    let clusters = proxy.admin.get("/clusters", &[]).await.text();
-    let host = stack.rest().replace("http://", "weir-control::");
-    assert!(clusters.contains(&format!("{host}::")), "{clusters}");
+async fn envoy_leads_filters_to_the_rest_api() {
+    let stack = Stack::empty().await;
+    let file = stack.path("bootstrap.json");
+    std::fs::write(&file, way_back(&stack).to_string()).unwrap();
+    let mut command = Command::new(envoy());
+    command
+        .args(["--disable-hot-restart", "--concurrency", "1", "-c"])
+        .arg(&file);
+    let _envoy = Process::start(command, &stack.path("envoy.log"));
+    let back = Client::new(at(stack.ip, PROXY_PORT));
+    let first = until("Envoy answers", async || {
+        let answer = back.send(Method::GET, POLL, &[], "").await.ok()?;
+        answer.status.is_success().then(|| answer.json())
+    })
+    .await;
+    let cursor = first["cursor"].as_u64().unwrap();
+    let query = format!("{POLL}&cursor={cursor}&wait=25");
+    let poll = tokio::spawn(async move { back.get(&query, &[]).await });
+    until("it waits", async || (polls(&stack).await == 1).then_some(())).await;
+    let revision = reset(&stack, "alice");
+    assert_eq!(poll.await.unwrap().json()["events"][0]["revision"], revision);
 }
