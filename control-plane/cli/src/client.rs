@@ -6,11 +6,13 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::uri::Authority;
 use http::{Method, Request, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use weir_core::refusal::Applied;
@@ -26,6 +28,7 @@ const MAX_ANSWER_BYTES: usize = 256 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     server: String,
+    root: Option<Authority>,
     timeout: Duration,
     http: legacy::Client<HttpConnector, Full<Bytes>>,
 }
@@ -45,16 +48,31 @@ impl Client {
         connector.set_nodelay(true);
         Ok(Self {
             server: server.trim_end_matches('/').to_owned(),
+            root: uri.authority().filter(|_| uri.path() == "/").cloned(),
             timeout,
             http: legacy::Client::builder(TokioExecutor::new()).build(connector),
         })
     }
 
+    /// The host whose paths are the API's own; none when the API stands below a path.
+    pub(crate) const fn root(&self) -> Option<&Authority> {
+        self.root.as_ref()
+    }
+
     /// Creates or changes documents, all of them or none.
     pub(crate) async fn apply(&self, documents: &[Value], dry_run: bool) -> Result<Applied, ApiError> {
         let path = format!("/v1/apply{}", query(dry_run));
-        let body = json!({ "documents": documents }).to_string();
-        self.call(Method::POST, &path, body.into()).await?.json()
+        self.post(&path, &json!({ "documents": documents })).await
+    }
+
+    /// Sends `body` to `path`.
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        let body = serde_json::to_vec(body).map_err(|error| self.failed(&error))?;
+        self.call(Method::POST, path, body.into()).await?.json()
     }
 
     /// Reads what stands at `path`.

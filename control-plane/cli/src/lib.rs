@@ -32,6 +32,7 @@ pub mod failure;
 mod modules;
 pub mod options;
 mod proxy;
+mod quota;
 mod ring;
 mod schema;
 mod status;
@@ -85,6 +86,7 @@ pub async fn run_in(
         Command::Delete(options) => documents::delete(options, &client, console).await,
         Command::Status(options) => status::run(options, global.timeout(), &client, console).await,
         Command::Ring(command) => ring::run(command, &client, console).await,
+        Command::Quota(command) => quota::run(command, &client, console).await,
         Command::Modules(command) => modules::run(command, &client, console).await,
         Command::Proxy(command) => proxy::run(command, &client, console).await,
         Command::Schema(options) => schema::run(options, console),

@@ -14,6 +14,7 @@ use crate::documents::{DeleteOptions, GetOptions};
 use crate::failure::EXIT_CODES;
 use crate::modules::ModulesCommand;
 use crate::proxy::ProxyCommand;
+use crate::quota::QuotaCommand;
 use crate::ring::RingCommand;
 use crate::schema::SchemaOptions;
 use crate::status::StatusOptions;
@@ -105,6 +106,9 @@ pub enum Command {
     /// Ask a hash ring: who owns a key, how even it is, what a change moves
     #[command(subcommand)]
     Ring(RingCommand),
+    /// Quotas: let clients start anew
+    #[command(subcommand)]
+    Quota(QuotaCommand),
     /// The filters' modules: list, fetch, check
     #[command(subcommand)]
     Modules(ModulesCommand),

@@ -98,14 +98,21 @@ fn parse_admin(text: &str) -> Result<SocketAddr, String> {
         .ok_or_else(|| "expected a loopback address with a port, like 127.0.0.1:9901".to_owned())
 }
 
+const NO_WAY_BACK: &str = "warning: filters can't ask a control plane whose REST address has a path: quotas of the fleet \
+    are divided evenly, and resets don't arrive; expected --server http://HOST:PORT";
+
 impl NodeOptions {
-    fn bootstrap(&self) -> Result<Bootstrap, Failure> {
+    fn bootstrap(&self, client: &Client, console: &mut Console<'_>) -> Result<Bootstrap, Failure> {
+        if client.root().is_none() {
+            console.note(NO_WAY_BACK);
+        }
         let modules_dir = std::path::absolute(&self.modules_dir)
             .map_err(|error| Failure::file("find", &self.modules_dir, &error))?;
         Ok(Bootstrap {
             id: self.id.clone().unwrap_or_else(|| self.default_id()),
             gateway: self.gateway.clone(),
             xds: self.xds.clone(),
+            rest: client.root().cloned(),
             modules_dir,
             admin: self.admin,
         })
@@ -124,7 +131,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     match command {
         ProxyCommand::Bootstrap(options) => {
-            let bootstrap = options.bootstrap()?.to_value();
+            let bootstrap = options.bootstrap(client, console)?.to_value();
             let yaml = console::yaml(&bootstrap)?;
             console.answer(&bootstrap, || yaml)
         }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use weir_policy::document::Identity;
+use weir_policy::name::Name;
+use weir_policy::proxy::Notice;
 
 /// The position of an event in the store: 1, 2, 3, … without gaps. 0 is "before the first".
 pub type Revision = u64;
@@ -23,13 +25,21 @@ pub enum Change {
         /// Which.
         identity: Identity,
     },
+    /// The proxies of a namespace have to know something; no document changed.
+    Notice {
+        /// Whose proxies.
+        namespace: Name,
+        /// What.
+        notice: Notice,
+    },
 }
 
 impl Change {
-    /// Which document changed.
-    pub const fn identity(&self) -> &Identity {
+    /// Which document changed; none: no document did.
+    pub const fn identity(&self) -> Option<&Identity> {
         match self {
-            Self::Put { identity, .. } | Self::Delete { identity } => identity,
+            Self::Put { identity, .. } | Self::Delete { identity } => Some(identity),
+            Self::Notice { .. } => None,
         }
     }
 }

@@ -127,6 +127,13 @@ pub fn slot_name(gateway: &GatewayRef, filter: &str) -> String {
     format!("weir/{}/{}/{filter}", gateway.namespace, gateway.name)
 }
 
+/// Whose slot has this name, as [`slot_name`] writes it.
+pub fn gateway_of(slot: &str) -> Option<GatewayRef> {
+    let (gateway, filter) = slot.strip_prefix("weir/")?.rsplit_once('/')?;
+    Name::try_new(filter).ok()?;
+    GatewayRef::parse(gateway)
+}
+
 fn compile_one<F: SlotFilter>(state: &State, gateway: &GatewayRef) -> CompiledSlot {
     let candidates = precedence::order(candidates::<F>(state, gateway));
     let rules = rules::<F>(&candidates, gateway_routes(state, gateway));
@@ -280,4 +287,31 @@ fn routes(routes: &[Route]) -> Vec<CompiledRoute> {
         matches: route.matches.clone(),
     };
     routes.iter().map(compiled).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slots_name_tells_its_gateway() {
+        let edge = GatewayRef::parse("shop/edge").unwrap();
+        assert_eq!(gateway_of(&slot_name(&edge, "shard-router")), Some(edge));
+        for bad in [
+            "",
+            "weir/",
+            "weir/shop",
+            "weir/shop/edge",
+            "weir/shop/edge/",
+            "weir/shop/edge/F",
+            "weir/shop/edge/a/b",
+            "weir//edge/a",
+            "weir/Shop/edge/a",
+            "shop/edge/a",
+            "Weir/shop/edge/a",
+            " weir/shop/edge/a",
+        ] {
+            assert_eq!(gateway_of(bad), None, "{bad:?}");
+        }
+    }
 }

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
 use weir_policy::document::{Document, Identity, Kind};
 use weir_policy::name::Name;
 use weir_policy::problem::Problem;
 
 use crate::event::{Change, Event, Revision};
 use crate::node::GatewayRef;
+use crate::notice::Notices;
 
 /// A document and the revision of its last change.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +40,9 @@ pub struct State {
     /// The revision of the last change that concerns a scope's slots. It only grows, deletions included, so that a
     /// slot's generation grows and is the same on every replica.
     touched: BTreeMap<Scope, Revision>,
+    /// The revision of the last change of a document.
+    documents_revision: Revision,
+    pub(crate) notices: Notices,
 }
 
 /// A stored event that this release can't read.
@@ -71,6 +76,11 @@ impl State {
     /// The revision of the last event.
     pub const fn revision(&self) -> Revision {
         self.revision
+    }
+
+    /// The revision of the last change of a document: what is derived from documents only is the same since.
+    pub const fn documents_revision(&self) -> Revision {
+        self.documents_revision
     }
 
     /// One document.
@@ -118,23 +128,24 @@ impl State {
                 found: event.revision,
             });
         }
-        let document = match &event.change {
-            Change::Delete { .. } => None,
-            Change::Put { identity, document } => Some(Document::from_value(document.clone()).map_err(
-                |problems| ReplayError::Document {
-                    revision: event.revision,
-                    identity: identity.clone(),
-                    problems,
-                },
-            )?),
-        };
-        self.replace(event.change.identity(), document, event.revision);
+        match &event.change {
+            Change::Put { identity, document } => {
+                let document = read(event.revision, identity, document)?;
+                self.replace(identity, Some(document), event.revision);
+            }
+            Change::Delete { identity } => self.replace(identity, None, event.revision),
+            Change::Notice { namespace, notice } => {
+                self.notices
+                    .push(event.revision, namespace.clone(), notice.clone());
+            }
+        }
         self.revision = event.revision;
         Ok(())
     }
 
     /// Puts a document in place, or takes it out.
     pub(crate) fn replace(&mut self, identity: &Identity, document: Option<Document>, revision: Revision) {
+        self.documents_revision = revision;
         let old = self.documents.remove(identity);
         let new = document.map(|document| Stored {
             document: Arc::new(document),
@@ -159,6 +170,14 @@ impl State {
             self.touched.insert(scope, revision);
         }
     }
+}
+
+fn read(revision: Revision, identity: &Identity, document: &Value) -> Result<Document, ReplayError> {
+    Document::from_value(document.clone()).map_err(|problems| ReplayError::Document {
+        revision,
+        identity: identity.clone(),
+        problems,
+    })
 }
 
 /// Whose slots a document is part of.

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use tokio::sync::watch;
 use weir_core::event::Revision;
 use weir_core::module::ModuleCatalog;
 use weir_core::proxy::ProxyStatus;
+use weir_core::quota::QuotaReset;
 use weir_core::refusal::{Applied, Refusal};
 use weir_policy::document::{Identity, Kind};
 use weir_policy::name::Name;
+use weir_policy::proxy::EventPage;
 
 /// The control plane, as the API sees it.
 ///
-/// `apply` and `delete` run in a task of their own: once begun they are run to their end, also when the client has
+/// `apply`, `delete` and `reset_quota` run in a task of their own: once begun they are run to their end, also when the client has
 /// gone away.
 pub trait Control: Send + Sync + 'static {
     /// Checks the documents and stores them, all or none; with `dry_run` nothing is written.
@@ -32,6 +35,18 @@ pub trait Control: Send + Sync + 'static {
         expected: Option<Revision>,
         dry_run: bool,
     ) -> impl Future<Output = Result<Revision, Refusal>> + Send;
+
+    /// Tells the proxies that clients start anew. Gives the event's revision, once it is durable.
+    fn reset_quota(&self, reset: QuotaReset) -> impl Future<Output = Result<Revision, Refusal>> + Send;
+
+    /// What the proxies of a namespace have to know, after a cursor; without one, where to begin.
+    fn events(&self, namespace: &Name, cursor: Option<Revision>) -> EventPage;
+
+    /// Tells of every new revision, after it can be seen.
+    fn changes(&self) -> watch::Receiver<Revision>;
+
+    /// Done when the control plane is about to end: whoever waits is answered then.
+    fn stopping(&self) -> impl Future<Output = ()> + Send;
 
     /// A document with `metadata.revision` and `status`.
     fn get(&self, identity: &Identity) -> Option<Value>;

@@ -10,7 +10,7 @@
 //! crate knows HTTP only.
 //!
 //! **When not to use it.** There is no authentication: bind it to loopback, or put it behind something that has it. Proxies
-//! don't ask here for configuration, they have xDS.
+//! don't ask here for configuration, they have xDS; their filters ask here for what is no configuration.
 //!
 //! | path | methods | |
 //! | --- | --- | --- |
@@ -18,14 +18,18 @@
 //! | `/v1/namespaces/{namespace}/{kind}`, `/v1/{kind}`, `/v1/documents` | GET | `{"revision", "items"}` |
 //! | `/v1/apply` | POST | `{"documents": […]}`, all or none; `?dryRun=true` |
 //! | `/v1/proxies`, `/v1/proxies/{id}` | GET | who is connected, what each took or refused |
+//! | `/v1/quota/reset` | POST | `{"namespace", "policy", "limit", "key": […]}`: who was held back starts anew |
+//! | `/v1/proxy/events` | GET | for filters: `?slot=…&cursor=…&wait=25`, what happened after the cursor, by long poll |
 //! | `/v1/modules`, `/v1/modules/{sha256}` | GET | the catalog, and the bytes |
 //! | `/healthz`, `/metrics` | GET | |
 //!
 //! ```
 //! # use std::collections::BTreeMap;
 //! # use serde_json::Value;
-//! # use weir_core::{event::Revision, module::ModuleCatalog, proxy::ProxyStatus, refusal::{Applied, Refusal}};
-//! # use weir_policy::{document::{Identity, Kind}, name::Name};
+//! # use tokio::sync::watch;
+//! # use weir_core::{event::Revision, module::ModuleCatalog, proxy::ProxyStatus, quota::QuotaReset};
+//! # use weir_core::refusal::{Applied, Refusal};
+//! # use weir_policy::{document::{Identity, Kind}, name::Name, proxy::EventPage};
 //! use std::sync::Arc;
 //! use std::time::SystemTime;
 //! use weir_rest::{Control, Metrics, Settings, router};
@@ -40,6 +44,12 @@
 //! #   async fn delete(&self, identity: Identity, _: Option<Revision>, _: bool) -> Result<Revision, Refusal> {
 //! #       Err(Refusal::NotFound(identity))
 //! #   }
+//! #   async fn reset_quota(&self, _: QuotaReset) -> Result<Revision, Refusal> {
+//! #       Err(Refusal::Store("read-only".to_owned()))
+//! #   }
+//! #   fn events(&self, _: &Name, _: Option<Revision>) -> EventPage { EventPage::default() }
+//! #   fn changes(&self) -> watch::Receiver<Revision> { watch::channel(0).1 }
+//! #   async fn stopping(&self) { std::future::pending().await }
 //! #   fn get(&self, _: &Identity) -> Option<Value> { None }
 //! #   fn list(&self, _: Option<&Name>, _: Option<Kind>) -> (Revision, Vec<Value>) { (0, Vec::new()) }
 //! #   fn revision(&self) -> Revision { 0 }
@@ -63,6 +73,7 @@ mod app;
 mod body;
 mod control;
 mod documents;
+mod events;
 mod guard;
 mod metrics;
 mod modules;
@@ -71,6 +82,7 @@ mod precondition;
 mod problem;
 mod proxies;
 mod query;
+mod quota;
 mod settings;
 mod trace;
 
@@ -99,6 +111,8 @@ pub fn router<C: Control>(control: Arc<C>, metrics: Arc<Metrics>, settings: Sett
     };
     Router::new()
         .merge(document_routes())
+        .route("/v1/quota/reset", post(quota::reset))
+        .route("/v1/proxy/events", get(events::poll))
         .route("/v1/proxies", get(proxies::list))
         .route("/v1/proxies/{id}", get(proxies::get))
         .route("/v1/modules", get(modules::catalog))

@@ -34,6 +34,16 @@ pub struct Metrics {
     requests: Family<Labels, Counter>,
     durations: Family<Labels, Histogram, fn() -> Histogram>,
     refused: Family<Labels, Counter>,
+    polls: Gauge,
+}
+
+/// A long poll; it ends when this is dropped.
+pub(crate) struct OpenPoll(Gauge);
+
+impl Drop for OpenPoll {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Metrics {
@@ -46,6 +56,7 @@ impl Metrics {
             requests: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             refused: Family::default(),
+            polls: Gauge::default(),
         }
     }
 
@@ -62,6 +73,12 @@ impl Metrics {
         self.refused
             .get_or_create(&vec![("reason", reason.to_owned())])
             .inc();
+    }
+
+    /// A long poll has begun.
+    pub(crate) fn poll(&self) -> OpenPoll {
+        self.polls.inc();
+        OpenPoll(self.polls.clone())
     }
 
     /// Everything, in the OpenMetrics text format.
@@ -97,6 +114,11 @@ impl Metrics {
             "weir_changes_refused",
             "Changes of documents refused",
             self.refused.clone(),
+        );
+        registry.register(
+            "weir_proxy_polls",
+            "Proxies that wait for events",
+            self.polls.clone(),
         );
     }
 }

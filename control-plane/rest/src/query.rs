@@ -44,14 +44,14 @@ fn dry_run(value: &str) -> Result<bool, ProblemDetails> {
         .map_err(|_| ProblemDetails::new(&BAD_QUERY, format!("dryRun={value:?}: expected true or false")))
 }
 
-fn unknown(name: &str, expected: &str) -> ProblemDetails {
+pub(crate) fn unknown(name: &str, expected: &str) -> ProblemDetails {
     ProblemDetails::new(
         &BAD_QUERY,
         format!("unknown query parameter {name:?}: {expected}"),
     )
 }
 
-fn pairs(parts: &Parts) -> Result<Vec<(String, String)>, ProblemDetails> {
+pub(crate) fn pairs(parts: &Parts) -> Result<Vec<(String, String)>, ProblemDetails> {
     Query::try_from_uri(&parts.uri)
         .map(|Query(pairs)| pairs)
         .map_err(|error| ProblemDetails::new(&BAD_QUERY, error.body_text()))

@@ -10,6 +10,9 @@ use http::Method;
 
 use crate::metrics::Metrics;
 
+/// Where proxies ask, not people.
+const FOR_PROXIES: &str = "/v1/proxy/";
+
 /// Notes method, path, status and duration of a request.
 pub(crate) async fn trace(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
@@ -21,7 +24,13 @@ pub(crate) async fn trace(State(metrics): State<Arc<Metrics>>, request: Request,
     let status = response.status().as_u16();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     metrics.answered(method, route, status, took);
-    tracing::info!(method, path, status, ms = took.as_secs_f64() * 1e3, "request");
+    let ms = took.as_secs_f64() * 1e3;
+    // Every proxy asks several times a second.
+    if route.starts_with(FOR_PROXIES) && response.status().is_success() {
+        tracing::debug!(method, path, status, ms, "request");
+    } else {
+        tracing::info!(method, path, status, ms, "request");
+    }
     response
 }
 

@@ -7,16 +7,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use weir_core::event::{Change, Revision};
 use weir_core::module::{Module, ModuleCatalog};
 use weir_core::proxy::{Proxies, ProxyStatus};
+use weir_core::quota::QuotaReset;
 use weir_core::refusal::{Applied, Refusal};
 use weir_core::state::State;
 use weir_policy::document::{Identity, Kind};
 use weir_policy::name::Name;
+use weir_policy::proxy::EventPage;
 use weir_store::{EventStore, StoreError};
 
+use crate::serve::until;
 use crate::world::World;
 
 /// How many events are read from the store at a time.
@@ -29,6 +32,7 @@ pub(crate) struct Controller<S> {
     writer: Writer<S>,
     proxies: Arc<Proxies>,
     modules_dir: PathBuf,
+    stopped: watch::Receiver<bool>,
 }
 
 /// The store, and the world that shows what is in it.
@@ -39,12 +43,13 @@ struct Writer<S> {
 }
 
 impl<S: EventStore + 'static> Controller<S> {
-    /// Reads everything that is stored.
+    /// Reads everything that is stored. `stopped` becomes true at the end of the process.
     pub(crate) async fn open(
         store: S,
         world: Arc<World>,
         proxies: Arc<Proxies>,
         modules_dir: PathBuf,
+        stopped: watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
         let writer = Writer {
             store,
@@ -56,6 +61,7 @@ impl<S: EventStore + 'static> Controller<S> {
             writer,
             proxies,
             modules_dir,
+            stopped,
         })
     }
 
@@ -154,6 +160,23 @@ impl<S: EventStore + 'static> weir_rest::Control for Controller<S> {
                 .map(|change| (vec![change], ()))
         };
         Ok(self.writer.change(dry_run, plan).await?.0)
+    }
+
+    async fn reset_quota(&self, reset: QuotaReset) -> Result<Revision, Refusal> {
+        let plan = |state: &State| state.plan_reset(&reset).map(|change| (vec![change], ()));
+        Ok(self.writer.change(false, plan).await?.0)
+    }
+
+    fn events(&self, namespace: &Name, cursor: Option<Revision>) -> EventPage {
+        self.writer.world.current().state.page(namespace, cursor)
+    }
+
+    fn changes(&self) -> watch::Receiver<Revision> {
+        self.writer.world.changes()
+    }
+
+    async fn stopping(&self) {
+        until(self.stopped.clone()).await;
     }
 
     fn get(&self, identity: &Identity) -> Option<Value> {

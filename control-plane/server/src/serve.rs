@@ -26,12 +26,13 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<()> {
     let world = Arc::new(World::new(modules));
     let proxies = Arc::new(Proxies::default());
     let store = SqliteStore::open(&options.data_dir).await?;
-    let controller = Controller::open(store, Arc::clone(&world), Arc::clone(&proxies), modules_dir).await?;
-    let controller = Arc::new(controller);
+    let (stop, stopped) = watch::channel(false);
+    let (shown, known) = (Arc::clone(&world), Arc::clone(&proxies));
+    let controller = Arc::new(Controller::open(store, shown, known, modules_dir, stopped).await?);
     apply_files(&*controller, &options.files).await?;
     tracing::info!(rest = %rest.local_addr()?, xds = %xds.local_addr()?, data = %options.data_dir.display(),
         revision = world.current().state.revision(), "serving");
-    let ended = run(rest, xds, &controller, world, proxies).await;
+    let ended = run(rest, xds, &controller, world, proxies, stop).await;
     controller.close().await;
     tracing::info!("ended");
     ended
@@ -43,8 +44,8 @@ async fn run(
     controller: &Arc<Controller<SqliteStore>>,
     world: Arc<World>,
     proxies: Arc<Proxies>,
+    stop: watch::Sender<bool>,
 ) -> anyhow::Result<()> {
-    let (stop, stopped) = watch::channel(false);
     let changes = world.changes();
     let metrics = Arc::new(weir_rest::Metrics::new(
         env!("CARGO_PKG_VERSION"),
@@ -52,8 +53,8 @@ async fn run(
     ));
     let router = weir_rest::router(Arc::clone(controller), metrics, weir_rest::Settings::default());
     let ads = weir_xds::AdsService::new(world, changes, proxies, now_ms, weir_xds::Options::default());
-    let mut xds_server = tokio::spawn(ads.serve(xds, until(stopped.clone())));
-    let mut rest_server = tokio::spawn(http::serve(rest, router, until(stopped)));
+    let mut xds_server = tokio::spawn(ads.serve(xds, until(stop.subscribe())));
+    let mut rest_server = tokio::spawn(http::serve(rest, router, until(stop.subscribe())));
     tokio::select! {
         signal = signal() => signal?,
         ended = &mut xds_server => bail!("the xDS server ended: {ended:?}"),
@@ -64,7 +65,8 @@ async fn run(
     rest_server.await?.context("the REST server")
 }
 
-async fn until(mut stopped: watch::Receiver<bool>) {
+/// Waits until it is so.
+pub(crate) async fn until(mut stopped: watch::Receiver<bool>) {
     // An error means that the sender is gone, which is the end as well.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }

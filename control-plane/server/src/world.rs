@@ -15,9 +15,9 @@ use weir_core::status::Statuses;
 #[derive(Debug, Default)]
 pub(crate) struct Edition {
     pub(crate) state: State,
-    /// The states before, newest first.
+    /// The states before with other documents, newest first.
     former: Vec<State>,
-    statuses: OnceLock<Statuses>,
+    statuses: Arc<OnceLock<Statuses>>,
 }
 
 impl Edition {
@@ -27,7 +27,7 @@ impl Edition {
     }
 }
 
-/// How many states are kept for proxies that come back from one of them, one for each request.
+/// How many states are kept for proxies that come back from one of them, one for each request that changed documents.
 const MAX_FORMER: usize = 16;
 /// How many kinds of nodes have their view kept.
 const MAX_VIEWS: usize = 10_000;
@@ -35,6 +35,7 @@ const MAX_VIEWS: usize = 10_000;
 /// What nodes of one kind get, made once for all of them.
 #[derive(Debug)]
 struct Known {
+    /// Of the last change of a document.
     revision: Revision,
     view: View,
     former: Option<Vec<Arc<Snapshot>>>,
@@ -81,17 +82,24 @@ impl World {
         let mut state = current.state.clone();
         let mut former = current.former.clone();
         for batch in events.chunk_by(|one, next| one.at_ms == next.at_ms) {
-            former.insert(0, state.clone());
-            former.truncate(MAX_FORMER);
+            if batch.iter().any(|event| event.change.identity().is_some()) {
+                former.insert(0, state.clone());
+                former.truncate(MAX_FORMER);
+            }
             for event in batch {
                 state.apply(event)?;
             }
         }
         let revision = state.revision();
+        let statuses = if state.documents_revision() == current.state.documents_revision() {
+            Arc::clone(&current.statuses)
+        } else {
+            Arc::default()
+        };
         let edition = Edition {
             state,
             former,
-            statuses: OnceLock::new(),
+            statuses,
         };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(edition);
         self.changes.send_replace(revision);
@@ -119,7 +127,7 @@ impl World {
     /// What is known of a kind in the newest edition; made when it isn't known yet.
     fn with_known<T>(&self, kind: &NodeKind, ask: impl FnOnce(&Edition, &mut Known) -> T) -> T {
         let current = self.current();
-        let revision = current.state.revision();
+        let revision = current.state.documents_revision();
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
         let known = match views.remove(kind) {
             Some(known) if known.revision == revision => known,
@@ -144,5 +152,70 @@ fn snapshot(view: View) -> Option<Arc<Snapshot>> {
     match view {
         View::Assigned(snapshot) | View::Unassigned(snapshot) => Some(snapshot),
         View::Gone => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_core::event::Change;
+    use weir_policy::proxy::Notice;
+
+    fn gateway(port: u16) -> Change {
+        let document = serde_json::json!({
+            "apiVersion": "weir.dev/v1alpha1", "kind": "Gateway", "metadata": {"name": "edge"},
+            "spec": {"listeners": [{"port": port}], "routes": [{"name": "all"}]},
+        });
+        State::default().plan(vec![document]).unwrap().changes.remove(0)
+    }
+
+    fn notice() -> Change {
+        Change::Notice {
+            namespace: "default".parse().unwrap(),
+            notice: Notice::QuotaReset {
+                policy: "default/api".to_owned(),
+                limit: None,
+                key: None,
+            },
+        }
+    }
+
+    fn take(world: &World, change: Change) {
+        let revision = world.current().state.revision() + 1;
+        let event = Event {
+            revision,
+            at_ms: revision,
+            change,
+        };
+        assert_eq!(world.take(&[event]).unwrap(), revision);
+    }
+
+    #[test]
+    fn notices_are_told_and_leave_views_and_former_ones_alone() {
+        let world = World::new(ModuleCatalog::default());
+        let changes = world.changes();
+        take(&world, gateway(1));
+        take(&world, gateway(2));
+        let kind = NodeKind {
+            gateway: weir_core::node::GatewayRef::parse("default/edge"),
+            modules_dir: String::new(),
+        };
+        let look = || match world.view(&kind) {
+            View::Assigned(snapshot) => Arc::as_ptr(&snapshot),
+            other => panic!("{other:?}"),
+        };
+        let (view, former) = (look(), world.former(&kind));
+        let statuses = std::ptr::from_ref(world.current().statuses());
+        for _ in 0..=MAX_FORMER {
+            take(&world, notice());
+        }
+        assert_eq!(*changes.borrow(), 3 + MAX_FORMER as u64);
+        assert_eq!(look(), view);
+        assert_eq!(world.former(&kind), former);
+        assert_eq!(world.current().former.len(), 2);
+        assert_eq!(std::ptr::from_ref(world.current().statuses()), statuses);
+        take(&world, gateway(3));
+        assert_ne!(look(), view);
+        assert_eq!(world.current().former.len(), 3);
     }
 }

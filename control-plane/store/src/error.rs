@@ -74,6 +74,20 @@ pub enum StoreError {
         /// The newest schema version that this release knows.
         known: u64,
     },
+    /// A later release has written an event that this one doesn't know.
+    #[error(
+        "event {revision} of the database {} is unknown to this release: {detail}; it was left as it is: run the release \
+         that wrote it, or a later one",
+        .path.display()
+    )]
+    UnknownEvent {
+        /// The database.
+        path: PathBuf,
+        /// The event's.
+        revision: Revision,
+        /// What is unknown.
+        detail: String,
+    },
     /// The disk is full.
     #[error("the disk that holds {} is full; free some space: no restart is needed", .path.display())]
     Full {
@@ -103,6 +117,7 @@ impl StoreError {
             Self::Corrupt { .. } => "corrupt",
             Self::Foreign { .. } => "foreign",
             Self::Newer { .. } => "newer",
+            Self::UnknownEvent { .. } => "unknown_event",
             Self::Full { .. } => "full",
             Self::Database { .. } => "database",
             Self::Closed => "closed",

@@ -7,6 +7,7 @@ mod schema;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use serde::de::IgnoredAny;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::Mutex;
@@ -138,15 +139,29 @@ enum Written {
 
 impl SqliteStore {
     fn event(&self, (revision, at_ms, change): Row) -> Result<Event, StoreError> {
-        let change = serde_json::from_str(&change).map_err(|error| StoreError::Corrupt {
-            path: self.path.clone(),
-            detail: format!("event {revision} can't be read: {error}"),
-        })?;
+        let change = serde_json::from_str(&change)
+            .map_err(|error| unreadable(&self.path, revision.cast_unsigned(), &change, &error))?;
         Ok(Event {
             revision: revision.cast_unsigned(),
             at_ms: at_ms.cast_unsigned(),
             change,
         })
+    }
+}
+
+/// The database is whole, so that an event of another shape was written by a release that knows more.
+fn unreadable(path: &Path, revision: Revision, change: &str, error: &serde_json::Error) -> StoreError {
+    let path = path.to_owned();
+    if serde_json::from_str::<IgnoredAny>(change).is_ok() {
+        return StoreError::UnknownEvent {
+            path,
+            revision,
+            detail: error.to_string(),
+        };
+    }
+    StoreError::Corrupt {
+        path,
+        detail: format!("event {revision} can't be read: {error}"),
     }
 }
 
@@ -188,8 +203,20 @@ async fn write(
     Ok(Written::Events(events))
 }
 
+/// Kind, namespace and name, for people who look into the database.
+fn subject(change: &Change) -> (&str, &str, &str) {
+    match change {
+        Change::Put { identity, .. } | Change::Delete { identity } => (
+            identity.kind.as_str(),
+            identity.namespace.as_str(),
+            identity.name.as_str(),
+        ),
+        Change::Notice { namespace, .. } => ("", namespace.as_str(), ""),
+    }
+}
+
 async fn insert(connection: &mut SqliteConnection, event: &Event) -> sqlx::Result<()> {
-    let identity = event.change.identity();
+    let (kind, namespace, name) = subject(&event.change);
     let change =
         serde_json::to_string(&event.change).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     sqlx::query(
@@ -197,9 +224,9 @@ async fn insert(connection: &mut SqliteConnection, event: &Event) -> sqlx::Resul
     )
     .bind(event.revision.cast_signed())
     .bind(event.at_ms.cast_signed())
-    .bind(identity.kind.as_str())
-    .bind(identity.namespace.as_str())
-    .bind(identity.name.as_str())
+    .bind(kind)
+    .bind(namespace)
+    .bind(name)
     .bind(change)
     .execute(connection)
     .await?;

@@ -15,6 +15,7 @@ use std::task::{Context, Waker};
 use serde_json::json;
 use weir_core::event::{Change, Event, Revision};
 use weir_policy::document::{Identity, Kind};
+use weir_policy::proxy::Notice;
 use weir_store::{EventStore, SqliteStore, StoreError};
 
 /// How the suite gets at a store.
@@ -46,6 +47,17 @@ fn put(name: &str) -> Change {
 fn delete(name: &str) -> Change {
     Change::Delete {
         identity: identity(name),
+    }
+}
+
+fn notice(key: &str) -> Change {
+    Change::Notice {
+        namespace: "default".parse().unwrap(),
+        notice: Notice::QuotaReset {
+            policy: "default/api".to_owned(),
+            limit: Some("per-user".to_owned()),
+            key: Some(vec![key.to_owned(), String::new()]),
+        },
     }
 }
 
@@ -86,7 +98,10 @@ async fn gives_back_what_was_appended<S: Open>(home: &Path) {
     assert_eq!(store.read_after(0, 10).await.unwrap(), []);
 
     let first = store.append(0, AT_MS, vec![put("a"), put("b")]).await.unwrap();
-    let second = store.append(2, u64::MAX, vec![delete("a")]).await.unwrap();
+    let second = store
+        .append(2, u64::MAX, vec![delete("a"), notice("ä \" \u{0}")])
+        .await
+        .unwrap();
     let expected = [
         Event {
             revision: 1,
@@ -103,14 +118,20 @@ async fn gives_back_what_was_appended<S: Open>(home: &Path) {
             at_ms: u64::MAX,
             change: delete("a"),
         },
+        Event {
+            revision: 4,
+            at_ms: u64::MAX,
+            change: notice("ä \" \u{0}"),
+        },
     ];
     assert_eq!([first, second].concat(), expected);
     assert_eq!(store.read_after(0, usize::MAX).await.unwrap(), expected);
     assert_eq!(store.read_after(1, 1).await.unwrap(), expected[1..2]);
     assert_eq!(store.read_after(0, 0).await.unwrap(), []);
-    assert_eq!(store.read_after(3, 10).await.unwrap(), []);
+    assert_eq!(store.read_after(3, 10).await.unwrap(), expected[3..]);
+    assert_eq!(store.read_after(4, 10).await.unwrap(), []);
     assert_eq!(store.read_after(Revision::MAX, 10).await.unwrap(), []);
-    assert_eq!(store.last_revision().await.unwrap(), 3);
+    assert_eq!(store.last_revision().await.unwrap(), 4);
 }
 
 async fn refuses_any_other_revision<S: Open>(home: &Path) {

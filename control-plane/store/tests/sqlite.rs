@@ -217,17 +217,32 @@ async fn a_damaged_database_is_left_alone() {
 
 #[tokio::test]
 async fn an_event_that_cannot_be_read_is_named() {
-    let (_home, folder) = filled().await;
-    execute(
-        &folder,
-        "UPDATE events SET change = '{\"type\":\"rename\"}' WHERE revision = 17",
-    )
-    .await;
-    let store = SqliteStore::open(&folder).await.unwrap();
-    let error = store.read_after(0, 1000).await.unwrap_err();
-    assert!(matches!(error, StoreError::Corrupt { .. }));
-    assert!(error.to_string().contains("event 17"), "{error}");
-    assert_eq!(store.last_revision().await.unwrap(), 200);
+    for (sql, reason, words) in [
+        (
+            "UPDATE events SET change = '{\"type\":\"rename\"}' WHERE revision = 17",
+            "unknown_event",
+            "`rename`",
+        ),
+        (
+            "UPDATE events SET change = replace(change, '\"ShardMap\"', '\"Quota\"') WHERE revision = 17",
+            "unknown_event",
+            "Quota",
+        ),
+        (
+            "UPDATE events SET change = '{\"type\":\"put\"' WHERE revision = 17",
+            "corrupt",
+            "EOF",
+        ),
+    ] {
+        let (_home, folder) = filled().await;
+        execute(&folder, sql).await;
+        let store = SqliteStore::open(&folder).await.unwrap();
+        let error = store.read_after(0, 1000).await.unwrap_err();
+        assert_eq!(error.reason(), reason, "{error}");
+        let said = error.to_string();
+        assert!(said.contains("event 17") && said.contains(words), "{said}");
+        assert_eq!(store.last_revision().await.unwrap(), 200);
+    }
 }
 
 /// The folder as `kill -9` leaves it: the log not yet merged into the database.

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 
 use http::uri::Authority;
 use serde_json::{Value, json};
+use weir_core::control;
 use weir_core::metric::LABELS;
 use weir_core::node::GatewayRef;
 
 /// The static cluster of the control plane.
 const XDS_CLUSTER: &str = "weir-xds";
+/// The port of an `http` URL that names none (RFC 9110 section 4.2.1).
+const HTTP_PORT: u16 = 80;
 
 /// What tells one proxy's bootstrap from another's.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ pub(crate) struct Bootstrap {
     pub(crate) gateway: GatewayRef,
     /// The control plane's xDS address, with a port.
     pub(crate) xds: Authority,
+    /// The control plane's REST address, for filters that ask there; none: they can't.
+    pub(crate) rest: Option<Authority>,
     /// The folder of modules, absolute.
     pub(crate) modules_dir: PathBuf,
     /// The admin interface.
@@ -41,33 +46,50 @@ impl Bootstrap {
                 "cds_config": over_ads(),
                 "lds_config": over_ads(),
             },
-            "static_resources": {"clusters": [self.xds_cluster()]},
+            "static_resources": {"clusters": self.clusters()},
             "layered_runtime": runtime(),
             "stats_config": {"use_all_default_tags": true, "stats_tags": LABELS.map(tag)},
         })
     }
 
-    fn xds_cluster(&self) -> Value {
-        let host = self.xds.host().trim_matches(['[', ']']);
-        let is_address = host.parse::<IpAddr>().is_ok();
-        let address = socket_address(host, self.xds.port_u16().unwrap_or_default());
-        json!({
-            "name": XDS_CLUSTER,
-            "type": if is_address { "STATIC" } else { "STRICT_DNS" },
-            "connect_timeout": "1s",
-            "load_assignment": {
-                "cluster_name": XDS_CLUSTER,
-                "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
-            },
-            "typed_extension_protocol_options": {
-                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2(),
-            },
-            // A control plane whose host is gone sends no FIN: without probes the stream would hang for good.
-            "upstream_connection_options": {
-                "tcp_keepalive": {"keepalive_probes": 3, "keepalive_time": 30, "keepalive_interval": 5},
-            },
-        })
+    fn clusters(&self) -> Vec<Value> {
+        let xds = cluster(XDS_CLUSTER, &self.xds, &http2());
+        let rest = self.rest.as_ref();
+        let rest = rest.map(|rest| cluster(control::CLUSTER, rest, &http1()));
+        std::iter::once(xds).chain(rest).collect()
     }
+}
+
+/// A host of the control plane.
+fn cluster(name: &str, authority: &Authority, protocol: &Value) -> Value {
+    let host = authority.host().trim_matches(['[', ']']);
+    let is_address = host.parse::<IpAddr>().is_ok();
+    let address = socket_address(host, authority.port_u16().unwrap_or(HTTP_PORT));
+    json!({
+        "name": name,
+        "type": if is_address { "STATIC" } else { "STRICT_DNS" },
+        "connect_timeout": "1s",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+        },
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol,
+        },
+        // A control plane whose host is gone sends no FIN: without probes a stream would hang for good.
+        "upstream_connection_options": {
+            "tcp_keepalive": {"keepalive_probes": 3, "keepalive_time": 30, "keepalive_interval": 5},
+        },
+    })
+}
+
+/// The REST API closes connections that are idle for ten seconds; a request must not meet that.
+fn http1() -> Value {
+    json!({
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "common_http_protocol_options": {"idle_timeout": "5s"},
+        "explicit_http_config": {"http_protocol_options": {}},
+    })
 }
 
 fn http2() -> Value {

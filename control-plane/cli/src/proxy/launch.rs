@@ -29,7 +29,7 @@ pub(super) async fn run(
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
     let binary = envoy::find(options.envoy.as_deref()).await?;
-    let bootstrap = options.node.bootstrap()?;
+    let bootstrap = options.node.bootstrap(client, console)?;
     let folder = Folder::new(&bootstrap.modules_dir);
     first_pull(client, &folder, console).await?;
     // Envoy reads the file at its start; it goes with this function.

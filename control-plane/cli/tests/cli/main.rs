@@ -10,5 +10,6 @@ mod commands;
 mod harness;
 mod modules;
 mod proxy;
+mod quota;
 mod status;
 mod testing;

@@ -47,6 +47,46 @@ async fn envoy_takes_the_bootstrap() {
     validate(&[], "yaml").await;
     validate(&["-o", "json", "--xds", "[::1]:18000"], "json").await;
     validate(&["--xds", "control-plane.internal:18000"], "yaml").await;
+    validate(&["--server", "http://control-plane.internal"], "yaml").await;
+    validate(&["--server", "http://control-plane.internal/weir"], "yaml").await;
+}
+
+#[tokio::test]
+async fn filters_find_the_rest_api() {
+    let bootstrap = [
+        "proxy",
+        "bootstrap",
+        "--gateway",
+        "default/edge",
+        "-o",
+        "json",
+        "--server",
+    ];
+    for (server, kind, host, port) in [
+        ("http://127.0.0.1:8600", "STATIC", "127.0.0.1", 8600),
+        ("http://[::1]:8600/", "STATIC", "::1", 8600),
+        ("http://weir.internal", "STRICT_DNS", "weir.internal", 80),
+    ] {
+        let run = weir(&[&bootstrap[..], &[server]].concat()).await;
+        assert_eq!((run.code, run.err.as_str()), (0, ""), "{run:?}");
+        let cluster = &run.json()["static_resources"]["clusters"][1];
+        assert_eq!(
+            (&cluster["name"], &cluster["type"]),
+            (&json!("weir-control"), &json!(kind))
+        );
+        let endpoint = &cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"];
+        let address = json!({"socket_address": {"address": host, "port_value": port}});
+        assert_eq!(endpoint["address"], address);
+    }
+    let run = weir(&[&bootstrap[..], &["http://weir.internal/below"]].concat()).await;
+    assert!(run.code == 0 && run.err.starts_with("warning: "), "{run:?}");
+    let clusters = run.json()["static_resources"]["clusters"].clone();
+    assert_eq!(clusters.as_array().unwrap().len(), 1, "{clusters}");
+    let run = weir(&[&bootstrap[..], &["https://weir.internal"]].concat()).await;
+    assert!(
+        run.code == 2 && run.err.contains("expected http://HOST:PORT"),
+        "{run:?}"
+    );
 }
 
 /// A table of one route, whose path is a regular expression that the API takes and whose program is large.

@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 use weir_core::event::{Change, Event};
+use weir_core::quota::QuotaReset;
 use weir_core::refusal::Refusal;
 use weir_core::state::State;
 use weir_policy::document::Identity;
@@ -25,6 +26,18 @@ impl World {
         let change = self.state.plan_delete(identity, None)?;
         self.take(vec![change]);
         Ok(())
+    }
+
+    /// A reset of every limit of `<namespace>/<policy>`.
+    pub(crate) fn reset(&mut self, namespace: &str, policy: &str) {
+        let reset = QuotaReset {
+            namespace: namespace.parse().unwrap(),
+            policy: policy.parse().unwrap(),
+            limit: None,
+            key: None,
+        };
+        let change = self.state.plan_reset(&reset).unwrap();
+        self.take(vec![change]);
     }
 
     fn take(&mut self, changes: Vec<Change>) {

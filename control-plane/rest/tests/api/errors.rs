@@ -51,6 +51,8 @@ async fn wrong_methods_are_405_and_name_the_right_ones() {
         ("PUT", "/v1/modules", "GET,HEAD"),
         ("POST", "/healthz", "GET,HEAD"),
         ("BREW", "/metrics", "GET,HEAD"),
+        ("POST", "/v1/proxy/events", "GET,HEAD"),
+        ("GET", "/v1/quota/reset", "POST"),
     ] {
         let answer = world.json(method, path, "{}", &[]).await;
         answer.problem(405, "method-not-allowed");
@@ -186,7 +188,7 @@ async fn only_json_is_taken() {
         (Some("application/json-patch+json"), "expected application/json"),
         (None, "expected application/json"),
     ] {
-        for (method, path) in [("PUT", A), ("POST", "/v1/apply")] {
+        for (method, path) in [("PUT", A), ("POST", "/v1/apply"), ("POST", "/v1/quota/reset")] {
             let mut request = Request::builder().method(method).uri(path);
             if let Some(content_type) = content_type {
                 request = request.header(header::CONTENT_TYPE, content_type);

@@ -8,6 +8,7 @@
 
 mod documents;
 mod errors;
+mod events;
 mod observe;
 mod properties;
 mod wire;

@@ -1,5 +1,7 @@
 //! Nothing that a client sends makes the API panic or answer anything but a document or a problem.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use http::Request;
 use proptest::prelude::*;
@@ -23,6 +25,8 @@ fn value() -> impl Strategy<Value = Value> {
         "shards",
         "key",
         "sources",
+        "policy",
+        "limit",
         "~",
         "/",
         "",
@@ -76,6 +80,11 @@ fn damaged() -> impl Strategy<Value = Value> {
     })
 }
 
+/// In percent-encoding (RFC 3986).
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
 fn check(answer: &Answer, allowed: &[u16]) {
     let status = answer.status.as_u16();
     assert!(allowed.contains(&status), "{answer:?}");
@@ -108,6 +117,62 @@ proptest! {
             }
             check(&world.apply("/v1/apply", &json!({"documents": [document]})).await, &[200, 409, 422]);
             check(&world.apply("/v1/apply", &document).await, &[200, 400, 422]);
+        });
+    }
+
+    #[test]
+    fn any_query(
+        names in prop::collection::vec(prop::sample::select(vec!["slot", "cursor", "wait", "Slot", ""]), 0..4),
+        values in prop::collection::vec("weir/a/[ -~]{0,8}|[0-9]{0,21}|[ -~]{0,8}", 4),
+    ) {
+        let pairs = names.iter().zip(&values).map(|(name, value)| format!("{name}={}", encoded(value)));
+        let path = format!("/v1/proxy/events?{}", pairs.collect::<Vec<_>>().join("&"));
+        run(async {
+            tokio::time::pause();
+            check(&World::new().get(&path).await, &[200, 400]);
+        });
+    }
+
+    #[test]
+    fn any_reset(body in value()) {
+        run(async { check(&World::new().apply("/v1/quota/reset", &body).await, &[200, 400]) });
+    }
+
+    /// A reader that always asks with the last cursor gets each event of its namespace once, whatever happens between
+    /// and during its polls.
+    #[test]
+    fn a_reader_gets_every_event_once(steps in prop::collection::vec(0u8..4, 0..40)) {
+        run(async {
+            tokio::time::pause();
+            let world = Arc::new(World::new());
+            let reading = Arc::clone(&world);
+            let reader = tokio::spawn(async move {
+                let (mut cursor, mut revisions) = (0, Vec::new());
+                loop {
+                    let path = format!("/v1/proxy/events?slot=weir/default/edge/rate-limit&cursor={cursor}&wait=25");
+                    let page = reading.get(&path).await.json();
+                    let events = page["events"].as_array().unwrap();
+                    if events.is_empty() {
+                        return revisions;
+                    }
+                    revisions.extend(events.iter().map(|event| event["revision"].as_u64().unwrap()));
+                    cursor = page["cursor"].as_u64().unwrap();
+                }
+            });
+            let mut expected = Vec::new();
+            for (index, step) in steps.into_iter().enumerate() {
+                match step {
+                    0 => tokio::task::yield_now().await,
+                    1 => world.put_new(&backend(&format!("b-{index}"))).await,
+                    _ => {
+                        let namespace = if step == 2 { "default" } else { "shop" };
+                        let body = json!({"namespace": namespace, "policy": "api"});
+                        let answer = world.apply("/v1/quota/reset", &body).await.json();
+                        expected.extend((step == 2).then(|| answer["revision"].as_u64().unwrap()));
+                    }
+                }
+            }
+            assert_eq!(reader.await.unwrap(), expected);
         });
     }
 

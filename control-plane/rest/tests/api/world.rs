@@ -10,15 +10,17 @@ use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tower::ServiceExt;
 use weir_core::event::{Change, Event, Revision};
 use weir_core::module::{Module, ModuleCatalog};
 use weir_core::proxy::{Proxies, ProxyStatus};
+use weir_core::quota::QuotaReset;
 use weir_core::refusal::{Applied, Refusal};
 use weir_core::state::State;
 use weir_policy::document::{Identity, Kind};
 use weir_policy::name::Name;
+use weir_policy::proxy::EventPage;
 use weir_rest::{Control, Metrics, Settings, router};
 
 pub(crate) const MODULE: &[u8] = b"\0asm\x01\0\0\0";
@@ -40,6 +42,9 @@ pub(crate) struct Plane {
     pub(crate) waiting: Notify,
     /// A change was made.
     pub(crate) changed: Notify,
+    revisions: watch::Sender<Revision>,
+    /// Whether it is about to end.
+    pub(crate) stop: watch::Sender<bool>,
 }
 
 impl Plane {
@@ -66,6 +71,7 @@ impl Plane {
             state.apply(&event).unwrap();
         }
         self.changed.notify_one();
+        self.revisions.send_replace(state.revision());
         Ok(())
     }
 }
@@ -97,6 +103,27 @@ impl Control for Plane {
             self.append(&mut state, vec![change])?;
         }
         Ok(state.revision())
+    }
+
+    async fn reset_quota(&self, reset: QuotaReset) -> Result<Revision, Refusal> {
+        self.pass().await;
+        let mut state = self.state();
+        let change = state.plan_reset(&reset)?;
+        self.append(&mut state, vec![change])?;
+        Ok(state.revision())
+    }
+
+    fn events(&self, namespace: &Name, cursor: Option<Revision>) -> EventPage {
+        self.state().page(namespace, cursor)
+    }
+
+    fn changes(&self) -> watch::Receiver<Revision> {
+        self.revisions.subscribe()
+    }
+
+    async fn stopping(&self) {
+        let mut stop = self.stop.subscribe();
+        let _ = stop.wait_for(|stop| *stop).await;
     }
 
     fn get(&self, identity: &Identity) -> Option<Value> {
@@ -182,6 +209,8 @@ impl World {
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             waiting: Notify::new(),
             changed: Notify::new(),
+            revisions: watch::Sender::new(0),
+            stop: watch::Sender::new(false),
         });
         let metrics = Metrics::new("1.2.3", UNIX_EPOCH + Duration::from_millis(1_500));
         let router = router(Arc::clone(&plane), Arc::new(metrics), settings);

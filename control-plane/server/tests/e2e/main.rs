@@ -13,6 +13,7 @@ mod change;
 mod failure;
 mod jwt;
 mod operator;
+mod quota;
 mod refusal;
 mod routing;
 mod static_config;
