@@ -1,10 +1,15 @@
 //! Quotas: who is to start anew.
 
 use serde::{Deserialize, Serialize};
+use weir_policy::document::rate_limit_policy::RateLimitPolicySpec;
+use weir_policy::document::rate_limit_policy::limit::{LimitSpec, MAX_DEPTH};
+use weir_policy::document::{Identity, Kind, Spec};
 use weir_policy::name::Name;
+use weir_policy::problem::Problem;
 use weir_policy::proxy::Notice;
 
 use crate::event::Change;
+use crate::plan::problem;
 use crate::refusal::Refusal;
 use crate::state::State;
 
@@ -55,7 +60,7 @@ impl QuotaReset {
 impl State {
     /// What a reset comes to: a notice to the proxies of the policy's namespace.
     pub fn plan_reset(&self, reset: &QuotaReset) -> Result<Change, Refusal> {
-        known_limit(self, &reset.namespace, &reset.policy, reset.limit.as_ref())?;
+        known_limit(self, reset)?;
         Ok(Change::Notice {
             namespace: reset.namespace.clone(),
             notice: Notice::QuotaReset {
@@ -67,12 +72,46 @@ impl State {
     }
 }
 
-/// Checks that the policy is there, and has the limit.
-fn known_limit(
-    _state: &State,
-    _namespace: &Name,
-    _policy: &Name,
-    _limit: Option<&Name>,
-) -> Result<(), Refusal> {
-    Ok(())
+/// Checks that the policy is there and has the limit, and that the key has as many values as the limit's.
+fn known_limit(state: &State, reset: &QuotaReset) -> Result<(), Refusal> {
+    let identity = Identity {
+        kind: Kind::RateLimitPolicy,
+        namespace: reset.namespace.clone(),
+        name: reset.policy.clone(),
+    };
+    let stored = state.get(&identity).map(|stored| &stored.document.spec);
+    let Some(Spec::RateLimitPolicy(policy)) = stored else {
+        return Err(Refusal::NotFound(identity));
+    };
+    let wrong = |reason, pointer, detail| {
+        let found = Problem::new(reason, pointer, detail);
+        Err(Refusal::Invalid(vec![problem(
+            0,
+            Some(identity.to_string()),
+            found,
+        )]))
+    };
+    let named = |limit: &&LimitSpec| reset.limit.as_ref().is_none_or(|name| *name == limit.name);
+    let mut limits = policy.limits.iter().filter(named).peekable();
+    if limits.peek().is_none() {
+        let detail = format!("{identity} has no such limit");
+        return wrong("unknown_limit", "/limit", detail);
+    }
+    match &reset.key {
+        Some(key) if !limits.any(|limit| values(policy, limit) == key.len()) => {
+            let detail = format!("{} values: no such limit has a key of so many", key.len());
+            wrong("wrong_key", "/key", detail)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// How many values the key of a limit has: its own, and those of the limits above it.
+fn values(policy: &RateLimitPolicySpec, limit: &LimitSpec) -> usize {
+    let above = |limit: &&LimitSpec| {
+        let parent = limit.parent.as_ref()?;
+        policy.limits.iter().find(|other| other.name == *parent)
+    };
+    let chain = std::iter::successors(Some(limit), above).take(MAX_DEPTH);
+    chain.map(|limit| limit.key.len()).sum()
 }

@@ -156,6 +156,7 @@ fn check_gateway(
     if let Some(jwt) = &gateway.jwt {
         check_jwks_backends(after, namespace, jwt, problems);
     }
+    check_claims(after, requested, document, gateway, problems);
     problems.within("routes", |problems| {
         for (index, route) in gateway.routes.iter().enumerate() {
             if let Some(name) = &route.backend
@@ -182,6 +183,26 @@ fn check_gateway(
             }
         }
     });
+}
+
+/// Policies that are attached to the Gateway find the claims that they read. `problems` stands at `spec`.
+fn check_claims(
+    after: &State,
+    requested: &BTreeSet<Identity>,
+    document: &Document,
+    gateway: &GatewaySpec,
+    problems: &mut Problems,
+) {
+    let name = GatewayRef {
+        namespace: document.metadata.namespace.clone(),
+        name: document.metadata.name.clone(),
+    };
+    for (user, stored) in others(after, requested, &name.namespace) {
+        if rate_limit::lacks_provider(&stored.document, &name, gateway) {
+            let detail = format!("{user} reads a claim that no JWT provider of this Gateway verifies");
+            problems.note_at("jwt", "provider_in_use", detail);
+        }
+    }
 }
 
 /// `problems` stands at `spec`.

@@ -1,13 +1,15 @@
 //! What a RateLimitPolicy names.
 
+use weir_policy::document::gateway::GatewaySpec;
 use weir_policy::document::rate_limit_policy::RateLimitPolicySpec;
-use weir_policy::document::rate_limit_policy::descriptor::Descriptor;
+use weir_policy::document::rate_limit_policy::descriptor::{Descriptor, JwtClaim};
 use weir_policy::document::rate_limit_policy::limit::LimitSpec;
 use weir_policy::document::{Document, Identity, Kind, Spec};
 use weir_policy::name::Name;
 use weir_policy::problem::Problems;
 
-use super::shard_map;
+use super::{gateway_spec, shard_map};
+use crate::node::GatewayRef;
 use crate::state::State;
 
 /// Notes what a policy names that isn't there.
@@ -78,6 +80,9 @@ fn check_candidate(after: &State, document: &Document, live: &Name, problems: &m
 
 fn check_limit(after: &State, document: &Document, limit: &LimitSpec, problems: &mut Problems) {
     for (place, descriptor) in descriptors(limit) {
+        if let Descriptor::JwtClaim(claim) = descriptor {
+            check_claim(after, document, claim, &format!("{place}/jwtClaim"), problems);
+        }
         if let Descriptor::ShardKey(key) = descriptor {
             check_shard_map(
                 after,
@@ -88,6 +93,53 @@ fn check_limit(after: &State, document: &Document, limit: &LimitSpec, problems: 
             );
         }
     }
+}
+
+/// A claim is read only where somebody has verified the token.
+fn check_claim(after: &State, document: &Document, claim: &JwtClaim, place: &str, problems: &mut Problems) {
+    for gateway in after.gateways() {
+        let attached = is_attached(document, &gateway);
+        let unfit = gateway_spec(after, &gateway).filter(|spec| attached && !verifies(spec, claim));
+        if unfit.is_some() {
+            let detail = format!(
+                "Gateway {gateway} has no such JWT provider: name one under its spec.jwt, or set unverified: true"
+            );
+            within_all(place, problems, |problems| {
+                problems.note("unverified_claim", detail)
+            });
+        }
+    }
+}
+
+/// What a Gateway lacks that `document`, which is attached to it, reads.
+pub(super) fn lacks_provider(document: &Document, gateway: &GatewayRef, spec: &GatewaySpec) -> bool {
+    let limits = match &document.spec {
+        Spec::RateLimitPolicy(policy) if is_attached(document, gateway) => policy.limits.as_slice(),
+        _ => &[],
+    };
+    limits
+        .iter()
+        .flat_map(descriptors)
+        .any(|(_, descriptor)| match descriptor {
+            Descriptor::JwtClaim(claim) => !verifies(spec, claim),
+            _ => false,
+        })
+}
+
+fn is_attached(document: &Document, gateway: &GatewayRef) -> bool {
+    let targets = document.target_refs();
+    document.metadata.namespace == gateway.namespace
+        && (targets.is_empty() || targets.iter().any(|target| target.name == gateway.name))
+}
+
+fn verifies(gateway: &GatewaySpec, claim: &JwtClaim) -> bool {
+    let providers = gateway.jwt.as_ref().map(|jwt| jwt.providers.as_slice());
+    let fits = |name: &Name| claim.provider.as_ref().is_none_or(|wanted| wanted == name);
+    claim.unverified
+        || providers
+            .unwrap_or_default()
+            .iter()
+            .any(|provider| fits(&provider.name))
 }
 
 fn check_shard_map(after: &State, document: &Document, map: &Name, place: &str, problems: &mut Problems) {

@@ -5,8 +5,9 @@ use weir_policy::compiled::rate_limit::{
     CompiledDescriptor, CompiledLimit, CompiledPlans, CompiledQuota, CompiledRateLimitPolicy,
 };
 use weir_policy::document::gateway::Route;
+use weir_policy::document::jwt::payload_header;
 use weir_policy::document::key::KeySource;
-use weir_policy::document::rate_limit_policy::descriptor::Descriptor;
+use weir_policy::document::rate_limit_policy::descriptor::{Descriptor, JwtClaim};
 use weir_policy::document::rate_limit_policy::limit::LimitSpec;
 use weir_policy::document::rate_limit_policy::quota::{Plans, QuotaSpec};
 use weir_policy::document::rate_limit_policy::{Mode, RateLimitPolicySpec};
@@ -15,7 +16,7 @@ use weir_policy::name::Name;
 
 use super::{Attachment, SlotFilter};
 use crate::node::GatewayRef;
-use crate::reference::shard_map;
+use crate::reference::{gateway_spec, shard_map};
 use crate::state::State;
 
 pub(super) struct RateLimit;
@@ -116,13 +117,25 @@ impl Resolver<'_> {
             Descriptor::Header(name) => CompiledDescriptor::Header(name.clone()),
             Descriptor::Cookie(name) => CompiledDescriptor::Cookie(name.clone()),
             Descriptor::JwtClaim(claim) => CompiledDescriptor::JwtClaim {
-                payload_headers: Vec::new(),
+                payload_headers: self.payload_headers(claim),
                 claim: claim.claim.clone(),
             },
             Descriptor::Path(path) => CompiledDescriptor::Path(path.clone()),
             Descriptor::Method => CompiledDescriptor::Method,
             Descriptor::ShardKey(key) => CompiledDescriptor::ShardKey(self.key_sources(&key.shard_map)),
         }
+    }
+
+    /// Where the Gateway's proxies put the claims of the tokens that count.
+    fn payload_headers(&self, claim: &JwtClaim) -> Vec<String> {
+        let jwt = gateway_spec(self.state, self.gateway).and_then(|gateway| gateway.jwt.as_ref());
+        let providers = jwt.map(|jwt| jwt.providers.as_slice()).unwrap_or_default();
+        let counts = |name: &Name| claim.provider.as_ref().is_none_or(|wanted| wanted == name);
+        providers
+            .iter()
+            .filter(|provider| !claim.unverified && counts(&provider.name))
+            .map(|provider| payload_header(&provider.name))
+            .collect()
     }
 
     /// References were checked; a map that is gone has no sources, which the filter refuses.

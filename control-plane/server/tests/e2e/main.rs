@@ -12,6 +12,7 @@
 mod change;
 mod failure;
 mod jwt;
+mod limits;
 mod operator;
 mod quota;
 mod refusal;

@@ -32,7 +32,7 @@ mod request;
 mod tally;
 
 pub use board::{Board, FRESH_NS};
-pub use cells::{CellError, Cells};
+pub use cells::{CellError, Cells, Found};
 pub use decision::{Decision, Limited, Passed, Pending, Until};
 pub use demand::Demand;
 pub use fields::{Fields, Legacy};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -56,7 +57,13 @@ async fn serve(ip: IpAddr, port: u16, shard: &str, replica: &str) -> SocketAddr 
     server::start(ip, port, move |request| answer(identity.clone(), request)).await
 }
 
+/// A request says itself how long its answer takes.
 async fn answer(mut identity: Value, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let delay = request
+        .headers()
+        .get("x-delay-ms")
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    tokio::time::sleep(Duration::from_millis(delay.unwrap_or(0))).await;
     let headers: BTreeMap<String, String> = request
         .headers()
         .iter()
