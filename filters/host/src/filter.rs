@@ -1,6 +1,11 @@
 //! What a filter is.
 
+use weir_policy::compiled::ControlConfig;
+use weir_policy::proxy::EventPage;
+
+use crate::control::Report;
 use crate::counter::Counters;
+use crate::error::HostError;
 use crate::port::{Host, ResponseHost, RootHost, StreamHost};
 
 /// Whether a request goes on.
@@ -15,7 +20,8 @@ pub enum Action {
 /// A filter with its configuration.
 ///
 /// The module exports what Envoy is to call: `proxy_on_request_headers` and `proxy_on_tick`, and where the filter has
-/// them `proxy_on_response_headers` and `proxy_on_log` (for [`Filter::on_stream_end`]).
+/// them `proxy_on_response_headers`, `proxy_on_log` (for [`Filter::on_stream_end`]) and `proxy_on_http_call_response` (for
+/// [`Filter::control`]).
 pub trait Filter: Sized + 'static {
     /// The filter's name in metrics: `shard-router`.
     const NAME: &'static str;
@@ -51,4 +57,32 @@ pub trait Filter: Sized + 'static {
 
     /// Called on every tick in every worker, while this configuration is the worker's newest in use.
     fn on_tick(&self, _host: &impl RootHost) {}
+
+    /// The way to the control plane (see [`crate::control`]); none: what follows is never called.
+    fn control(&self) -> Option<&ControlConfig> {
+        None
+    }
+
+    /// Something happened. Called in the worker that speaks for its process; what the others have to know is written to shared
+    /// data here. The same events may come again, when that worker failed before it noted that they were taken.
+    ///
+    /// # Errors
+    /// The events were not taken, or not all; they come again.
+    fn on_events(&self, _page: &EventPage, _host: &impl RootHost) -> Result<(), HostError> {
+        Ok(())
+    }
+
+    /// How often [`Filter::report`] is asked at most, milliseconds.
+    fn report_period_ms(&self) -> u32 {
+        250
+    }
+
+    /// What there is to report at `now`, Unix nanoseconds. Called in the worker that speaks for its process, while no other
+    /// report of the process is under way.
+    fn report(&self, _now: u64, _host: &impl RootHost) -> Option<Report> {
+        None
+    }
+
+    /// The answer to the report that was made at `made`, Unix nanoseconds: at most two seconds ago, in the same worker.
+    fn on_report_answer(&self, _made: u64, _body: &[u8], _host: &impl RootHost) {}
 }

@@ -43,6 +43,7 @@
 //! assert_eq!(stream.values("x-tag"), [b"1"]);
 //! ```
 
+pub mod control;
 mod counter;
 mod error;
 #[cfg(not(target_arch = "wasm32"))]

@@ -93,6 +93,53 @@ pub trait Metrics {
     fn increment_metric(&self, metric: MetricId, by: u64) -> Result<(), HostError>;
 }
 
+/// An HTTP call under way, within one VM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallId(pub u32);
+
+/// A request of the filter's own.
+#[derive(Clone, Copy, Debug)]
+pub struct CallRequest<'c> {
+    /// The cluster that answers, and the authority that it is asked as.
+    pub cluster: &'c str,
+    /// The method.
+    pub method: &'c str,
+    /// The path, with the query.
+    pub path: &'c str,
+    /// JSON, or nothing.
+    pub body: &'c [u8],
+    /// When the host gives up, milliseconds.
+    pub timeout_ms: u32,
+}
+
+/// The answer to a [`CallRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status. A host that reached nobody answers itself, with 503 or 504.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// A body that is longer is no answer.
+pub const MAX_ANSWER_BYTES: usize = 1 << 20;
+
+/// HTTP calls of a root context. They end without an answer when it goes.
+pub trait Calls {
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// [`HostError::BadArgument`] where the host has no such cluster, [`HostError::Status`] where it could not send.
+    fn call(&self, request: &CallRequest<'_>) -> Result<CallId, HostError>;
+
+    /// The answer to the call that just ended.
+    ///
+    /// # Errors
+    /// [`HostError::NotFound`] where it ended without an answer, [`HostError::BadArgument`] where the answer is longer
+    /// than [`MAX_ANSWER_BYTES`].
+    fn answer(&self) -> Result<Answer, HostError>;
+}
+
 /// Values that all VMs of the process with the same vm_id share.
 pub trait SharedData {
     /// The value of `key` and its version.
@@ -148,9 +195,24 @@ pub trait LocalReply {
 pub trait Host: Log + Clock + Properties + SharedData {}
 impl<H: Log + Clock + Properties + SharedData> Host for H {}
 
+impl<'c> CallRequest<'c> {
+    /// The request's headers, pseudo-headers first.
+    pub fn headers(&self) -> Vec<(&'c str, &'c str)> {
+        let mut headers = vec![
+            (":method", self.method),
+            (":path", self.path),
+            (":authority", self.cluster),
+        ];
+        if !self.body.is_empty() {
+            headers.push(("content-type", "application/json"));
+        }
+        headers
+    }
+}
+
 /// What a root context may ask.
-pub trait RootHost: Host + Configuration + Ticks + Metrics {}
-impl<H: Host + Configuration + Ticks + Metrics> RootHost for H {}
+pub trait RootHost: Host + Configuration + Ticks + Metrics + Calls {}
+impl<H: Host + Configuration + Ticks + Metrics + Calls> RootHost for H {}
 
 /// What a stream may ask while its request passes.
 pub trait StreamHost: Host + RequestHeaders + LocalReply {}

@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
+use crate::control::{self, Control, Outcomes, Seat};
 use crate::counter::Counters;
 use crate::error::HostError;
 use crate::filter::Filter;
-use crate::port::{Level, RootHost};
+use crate::port::{CallId, Level, RootHost};
 use crate::stream::Stream;
 use crate::vm::{Generation, InFlight, Slot, Vm};
 use crate::worker::{self, Gauges, Report};
@@ -28,6 +29,8 @@ struct Active<F> {
     slot: Rc<Slot>,
     generation: Rc<Generation>,
     gauges: Option<Gauges>,
+    /// What became of the calls, if the filter has a way back.
+    outcomes: Option<Outcomes>,
     /// Of the timer, milliseconds.
     tick_period: u32,
     /// Ticks that pass before the next report.
@@ -60,11 +63,15 @@ impl<F: Filter> Root<F> {
         host.set_tick_period(FIRST_TICK_MS)
             .map_err(|error| format!("no timer: {error}"))?;
         let slot = self.vm.slot(filter.slot());
+        let outcomes = filter
+            .control()
+            .map(|_| Outcomes::new(F::NAME, self.vm.counters()));
         self.active = Some(Active {
             generation: slot.open(filter.generation()),
             filter: Rc::new(filter),
             slot,
             gauges: None,
+            outcomes,
             tick_period: FIRST_TICK_MS,
             ticks_to_report: 0,
         });
@@ -89,7 +96,20 @@ impl<F: Filter> Root<F> {
         }
         let reported = active.keep_reporting(self.vm.counters(), host);
         active.filter.on_tick(host);
-        reported
+        let controlled = active.with_control(|control, seat| control.on_tick(seat, host));
+        reported.and(controlled)
+    }
+
+    /// A call of this root ended.
+    pub fn on_call_end(&mut self, call: CallId, host: &impl RootHost) {
+        let active = self.active.as_ref();
+        let Some(active) = active.filter(|active| active.slot.is_in_force(&active.generation)) else {
+            return;
+        };
+        let ended = active.with_control(|control, seat| control.on_call_end(call, seat, host));
+        if let Err(error) = ended {
+            host.log(Level::Warn, &format!("{}: the end of a call: {error}", F::NAME));
+        }
     }
 
     /// Called when the host drops this root: its worker no longer runs the slot, unless another root does.
@@ -153,10 +173,35 @@ impl<F: Filter> Active<F> {
         Ok(())
     }
 
+    /// Works on the way back, if the filter has one and the worker an id.
+    fn with_control(
+        &self,
+        work: impl FnOnce(&mut Control, &Seat<'_, F>) -> Result<(), HostError>,
+    ) -> Result<(), HostError> {
+        let Some(config) = self.filter.control() else {
+            return Ok(());
+        };
+        let (Some(worker), Some(outcomes)) = (self.slot.worker.get(), &self.outcomes) else {
+            return Ok(());
+        };
+        let seat = Seat {
+            filter: &*self.filter,
+            cluster: &config.cluster,
+            worker,
+            outcomes,
+        };
+        work(&mut self.slot.control.borrow_mut(), &seat)
+    }
+
     fn leave(&self, host: &impl RootHost) -> Result<(), HostError> {
-        match self.slot.worker.take() {
-            Some(worker) => worker::leave(host, self.filter.slot(), worker),
+        let Some(worker) = self.slot.worker.take() else {
+            return Ok(());
+        };
+        let slot = self.filter.slot();
+        let led = match self.filter.control() {
+            Some(_) => control::leave(host, slot, worker),
             None => Ok(()),
-        }
+        };
+        led.and(worker::leave(host, slot, worker))
     }
 }

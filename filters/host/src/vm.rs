@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use crate::control::Control;
 use crate::counter::Counters;
 
 /// The state of one VM: its slots and its counters. A new configuration in the same VM finds it as it was.
@@ -19,6 +20,8 @@ pub(crate) struct Slot {
     pub(crate) worker: Cell<Option<u64>>,
     /// Oldest first; the last is in force. Older ones stay while requests run under them.
     generations: RefCell<Vec<Rc<Generation>>>,
+    /// The calls of the root in force.
+    pub(crate) control: RefCell<Control>,
 }
 
 /// One configuration of a slot, as long as a request runs under it.
@@ -60,8 +63,13 @@ impl Slot {
     pub(crate) fn open(&self, number: u64) -> Rc<Generation> {
         let in_flight = Cell::new(0);
         let generation = Rc::new(Generation { number, in_flight });
-        self.generations.borrow_mut().push(Rc::clone(&generation));
+        self.put_in_force(&generation);
         generation
+    }
+
+    fn put_in_force(&self, generation: &Rc<Generation>) {
+        self.generations.borrow_mut().push(Rc::clone(generation));
+        self.control.borrow_mut().change_hands();
     }
 
     /// Whether `generation` is the one in force.
@@ -76,12 +84,15 @@ impl Slot {
     pub(crate) fn serve(&self, generation: &Rc<Generation>) {
         if !self.is_in_force(generation) {
             self.close(generation);
-            self.generations.borrow_mut().push(Rc::clone(generation));
+            self.put_in_force(generation);
         }
     }
 
     /// Takes `generation` out; whether none is left.
     pub(crate) fn close(&self, generation: &Rc<Generation>) -> bool {
+        if self.is_in_force(generation) {
+            self.control.borrow_mut().change_hands();
+        }
         let mut generations = self.generations.borrow_mut();
         generations.retain(|known| !Rc::ptr_eq(known, generation));
         generations.is_empty()

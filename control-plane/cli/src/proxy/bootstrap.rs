@@ -149,7 +149,7 @@ mod tests {
     }
 
     /// The name without its labels, and these in their order.
-    fn take_labels(name: &str) -> (String, Vec<(&str, String)>) {
+    fn take_labels(name: &str) -> (String, Vec<(&'static str, String)>) {
         let mut left = name.to_owned();
         let mut labels = Vec::new();
         for label in LABELS {

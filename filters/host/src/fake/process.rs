@@ -7,11 +7,14 @@ use std::rc::Rc;
 use crate::error::HostError;
 use crate::port::{MetricId, MetricKind, Version};
 
+/// A shared value.
+type Versioned = (Vec<u8>, Version);
+
 /// One proxy process.
 #[derive(Default)]
 pub struct Process {
     now_ns: Cell<u64>,
-    shared: RefCell<BTreeMap<Vec<u8>, (Vec<u8>, Version)>>,
+    shared: RefCell<BTreeMap<Vec<u8>, Versioned>>,
     versions: Cell<u32>,
     metrics: RefCell<Vec<(String, MetricKind, u64)>>,
     properties: RefCell<BTreeMap<String, Vec<u8>>>,
@@ -95,7 +98,7 @@ impl Process {
         self.properties.borrow().get(&path.join(".")).cloned()
     }
 
-    pub(super) fn load(&self, key: &[u8]) -> Option<(Vec<u8>, Version)> {
+    pub(super) fn load(&self, key: &[u8]) -> Option<Versioned> {
         self.shared.borrow().get(key).cloned()
     }
 

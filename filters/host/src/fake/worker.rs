@@ -6,7 +6,8 @@ use std::rc::Rc;
 use crate::error::HostError;
 use crate::fake::process::Process;
 use crate::port::{
-    Clock, Configuration, Level, Log, MetricId, MetricKind, Metrics, Properties, SharedData, Ticks, Version,
+    Answer, CallId, CallRequest, Calls, Clock, Configuration, Level, Log, MetricId, MetricKind, Metrics,
+    Properties, SharedData, Ticks, Version,
 };
 
 /// One worker of a process: its configuration, timer and log.
@@ -15,6 +16,34 @@ pub struct Worker {
     configuration: RefCell<Vec<u8>>,
     tick_period: Cell<Option<u32>>,
     log: RefCell<Vec<(Level, String)>>,
+    calls: RefCell<Vec<UnderWay>>,
+    next_call: Cell<u32>,
+    no_calls: Cell<Option<HostError>>,
+    answer: RefCell<Option<Answer>>,
+    unwritable: RefCell<Vec<Vec<u8>>>,
+}
+
+/// A call that the worker made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnderWay {
+    /// The call.
+    pub call: CallId,
+    /// The cluster.
+    pub cluster: String,
+    /// Pseudo-headers included.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The host's own timeout.
+    pub timeout_ms: u32,
+}
+
+impl UnderWay {
+    /// The value of the header `name`.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
 }
 
 impl Worker {
@@ -25,6 +54,11 @@ impl Worker {
             configuration: RefCell::default(),
             tick_period: Cell::new(None),
             log: RefCell::default(),
+            calls: RefCell::default(),
+            next_call: Cell::new(0),
+            no_calls: Cell::new(None),
+            answer: RefCell::default(),
+            unwritable: RefCell::default(),
         }
     }
 
@@ -36,6 +70,26 @@ impl Worker {
     /// The period of the timer that was set last, milliseconds.
     pub fn tick_period(&self) -> Option<u32> {
         self.tick_period.get()
+    }
+
+    /// Takes the calls that were made and not taken so far.
+    pub fn take_calls(&self) -> Vec<UnderWay> {
+        self.calls.take()
+    }
+
+    /// From now on the host sends no calls, for this reason; for none it does again.
+    pub fn send_no_calls(&self, reason: Option<HostError>) {
+        self.no_calls.set(reason);
+    }
+
+    /// The answer to the call that ends next; none: it ends without one.
+    pub fn answer_with(&self, answer: Option<Answer>) {
+        *self.answer.borrow_mut() = answer;
+    }
+
+    /// From now on this worker can't store a value of `key`.
+    pub fn fail_store(&self, key: impl AsRef<[u8]>) {
+        self.unwritable.borrow_mut().push(key.as_ref().to_vec());
     }
 
     /// The lines of the log.
@@ -96,6 +150,34 @@ impl SharedData for Worker {
     }
 
     fn store(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), HostError> {
+        if self.unwritable.borrow().iter().any(|known| known == key) {
+            return Err(HostError::Status(10));
+        }
         self.process.store(key, value, expected)
+    }
+}
+
+impl Calls for Worker {
+    fn call(&self, request: &CallRequest<'_>) -> Result<CallId, HostError> {
+        if let Some(reason) = self.no_calls.get() {
+            return Err(reason);
+        }
+        let call = CallId(self.next_call.get());
+        self.next_call.set(call.0 + 1);
+        let headers = request.headers().into_iter();
+        self.calls.borrow_mut().push(UnderWay {
+            call,
+            cluster: request.cluster.to_owned(),
+            headers: headers
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            body: request.body.to_vec(),
+            timeout_ms: request.timeout_ms,
+        });
+        Ok(call)
+    }
+
+    fn answer(&self) -> Result<Answer, HostError> {
+        self.answer.borrow_mut().take().ok_or(HostError::NotFound)
     }
 }

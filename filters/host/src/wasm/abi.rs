@@ -14,12 +14,14 @@ use crate::error::HostError;
 pub(super) enum Map {
     RequestHeaders = 0,
     ResponseHeaders = 2,
+    CallResponseHeaders = 6,
 }
 
 /// The buffers of the ABI.
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(super) enum Buffer {
+    CallResponseBody = 4,
     PluginConfiguration = 7,
 }
 
@@ -129,14 +131,15 @@ pub(super) fn set_tick_period(milliseconds: u32) -> Result<(), HostError> {
     HostError::check(unsafe { proxy_set_tick_period_milliseconds(milliseconds) })
 }
 
-pub(super) fn buffer(buffer: Buffer) -> Result<Vec<u8>, HostError> {
+/// At most `max_size` bytes of a buffer, from its start.
+pub(super) fn buffer(buffer: Buffer, max_size: usize) -> Result<Vec<u8>, HostError> {
     let mut handed = Handed::new();
     // SAFETY: the host writes where the block is, and its size; see `Handed::into_vec`.
     HostError::check(unsafe {
         proxy_get_buffer_bytes(
             buffer as u32,
             0,
-            usize::MAX,
+            max_size,
             &raw mut handed.data,
             &raw mut handed.size,
         )

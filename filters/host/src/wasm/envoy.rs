@@ -1,10 +1,15 @@
 //! Envoy as the host.
 
+use std::time::Duration;
+
+use proxy_wasm::hostcalls;
+
 use crate::error::HostError;
 use crate::pairs;
 use crate::port::{
-    Clock, Configuration, GrpcStatus, Level, LocalReply, Log, MetricId, MetricKind, Metrics, Properties,
-    RequestHeaders, ResponseHeaders, SharedData, Ticks, Version,
+    Answer, CallId, CallRequest, Calls, Clock, Configuration, GrpcStatus, Level, LocalReply, Log,
+    MAX_ANSWER_BYTES, MetricId, MetricKind, Metrics, Properties, RequestHeaders, ResponseHeaders, SharedData,
+    Ticks, Version,
 };
 use crate::wasm::abi::{self, Buffer, Map};
 
@@ -37,7 +42,7 @@ impl Properties for Envoy {
 
 impl Configuration for Envoy {
     fn configuration(&self) -> Result<Vec<u8>, HostError> {
-        abi::buffer(Buffer::PluginConfiguration)
+        abi::buffer(Buffer::PluginConfiguration, usize::MAX)
     }
 }
 
@@ -69,6 +74,33 @@ impl SharedData for Envoy {
 
     fn store(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), HostError> {
         abi::set_shared_data(key, value, expected.map_or(ABSENT, |version| version.0))
+    }
+}
+
+/// By the SDK, which gives an answer only to the context that it knows to have asked, and panics at one that it does not
+/// know. Its call fails with the two statuses that Envoy has for calls (no such cluster or incomplete headers; could not
+/// be sent) and panics on any other.
+impl Calls for Envoy {
+    fn call(&self, request: &CallRequest<'_>) -> Result<CallId, HostError> {
+        let body = (!request.body.is_empty()).then_some(request.body);
+        let timeout = Duration::from_millis(request.timeout_ms.into());
+        hostcalls::dispatch_http_call(request.cluster, request.headers(), body, vec![], timeout)
+            .map(CallId)
+            .or_else(|status| HostError::check(status as u32).and(Err(HostError::BadArgument)))
+    }
+
+    fn answer(&self) -> Result<Answer, HostError> {
+        let headers = abi::header_pairs(Map::CallResponseHeaders)?;
+        let mut status = pairs::read(&headers).filter(|(name, _)| *name == b":status");
+        let status = status
+            .next()
+            .and_then(|(_, value)| str::from_utf8(value).ok()?.parse().ok());
+        let status = status.ok_or(HostError::NotFound)?;
+        let body = abi::buffer(Buffer::CallResponseBody, MAX_ANSWER_BYTES + 1)?;
+        if body.len() > MAX_ANSWER_BYTES {
+            return Err(HostError::BadArgument);
+        }
+        Ok(Answer { status, body })
     }
 }
 

@@ -6,7 +6,7 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{self, ContextType};
 
 use crate::filter::{Action, Filter};
-use crate::port::{Level, Log};
+use crate::port::{CallId, Level, Log};
 use crate::root::Root;
 use crate::stream::Stream;
 use crate::vm::Vm;
@@ -24,7 +24,11 @@ pub fn start<F: Filter>() {
 
 struct SdkRoot<F: Filter>(Root<F>);
 
-impl<F: Filter> Context for SdkRoot<F> {}
+impl<F: Filter> Context for SdkRoot<F> {
+    fn on_http_call_response(&mut self, call: u32, _headers: usize, _body: usize, _trailers: usize) {
+        self.0.on_call_end(CallId(call), &Envoy);
+    }
+}
 
 impl<F: Filter> RootContext for SdkRoot<F> {
     fn on_configure(&mut self, _size: usize) -> bool {
