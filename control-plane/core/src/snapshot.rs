@@ -4,6 +4,7 @@ mod build;
 mod cluster;
 mod encode;
 mod endpoint;
+mod header;
 mod jwt;
 mod listener;
 mod route;

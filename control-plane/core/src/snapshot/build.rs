@@ -70,7 +70,7 @@ fn add_routes(state: &State, gateway: &GatewayRef, snapshot: &mut Snapshot) {
         snapshot.insert(ResourceType::Listener, listener);
         snapshot.insert(
             ResourceType::Route,
-            route::table(gateway, port.port, gateway_spec),
+            route::table(gateway, port.port, &gateway_spec.routes),
         );
     }
 }

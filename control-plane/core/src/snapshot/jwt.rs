@@ -1,4 +1,6 @@
 //! JWT verification: a Gateway's providers as Envoy's `jwt_authn` filter.
+//!
+//! What it verified reaches the slots in headers, which end behind them.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,6 +9,7 @@ use envoy_types::pb::envoy::config::core::v3::http_uri::HttpUpstreamType;
 use envoy_types::pb::envoy::config::core::v3::{DataSource, HttpUri};
 use envoy_types::pb::envoy::config::route::v3::RouteMatch;
 use envoy_types::pb::envoy::config::route::v3::route_match::PathSpecifier;
+use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{HeaderMutation, Mutations};
 use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::jwt_provider::JwksSourceSpecifier;
 use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::jwt_requirement::RequiresType;
 use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::requirement_rule::RequirementType;
@@ -19,25 +22,44 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::google::protobuf::{Any, Empty};
 use prost::{Message, Name as _};
 use weir_policy::document::jwks::{Jwks, RemoteJwks as RemoteJwksSpec};
-use weir_policy::document::jwt::{JwtProvider as ProviderSpec, JwtSpec, payload_header};
+use weir_policy::document::jwt::{
+    JwtProvider as ProviderSpec, JwtSpec, PAYLOAD_HEADER_PREFIX, payload_header,
+};
 
-use super::encode::duration;
+use super::encode::{any, duration};
+use super::header::removal;
 use crate::cluster_name::backend_cluster;
 use crate::node::GatewayRef;
 
-/// The filter's name, under which it writes dynamic metadata.
-const FILTER: &str = "envoy.filters.http.jwt_authn";
+/// The filter that verifies, before every slot. Access logs know it by its name.
+pub(super) fn verification(gateway: &GatewayRef, spec: &JwtSpec) -> HttpFilter {
+    filter("envoy.filters.http.jwt_authn", authentication(gateway, spec))
+}
 
-/// The filter that verifies.
-pub(super) fn filter(gateway: &GatewayRef, spec: &JwtSpec) -> HttpFilter {
+/// The filter behind every slot that keeps payloads from backends. It stands in the listener, as does what sets them, and
+/// not in the route table: connections of a former listener take the newest table, but keep their filters, and with them
+/// the providers of former days.
+pub(super) fn removal_of_payloads() -> HttpFilter {
+    let mutations = Mutations {
+        request_mutations: vec![removal(PAYLOAD_HEADER_PREFIX)],
+        ..Mutations::default()
+    };
+    let removal = HeaderMutation {
+        mutations: Some(mutations),
+        ..HeaderMutation::default()
+    };
+    filter("envoy.filters.http.header_mutation", any(&removal))
+}
+
+fn filter(name: &str, config: Any) -> HttpFilter {
     HttpFilter {
-        name: FILTER.to_owned(),
-        config_type: Some(ConfigType::TypedConfig(authentication(gateway, spec))),
+        name: name.to_owned(),
+        config_type: Some(ConfigType::TypedConfig(config)),
         ..HttpFilter::default()
     }
 }
 
-/// The clusters that it fetches keys from.
+/// The clusters that keys are fetched from.
 pub(super) fn clusters(gateway: &GatewayRef, spec: &JwtSpec) -> BTreeSet<String> {
     spec.backends()
         .map(|backend| backend_cluster(&gateway.namespace, backend))
@@ -112,18 +134,24 @@ fn rule(spec: &JwtSpec) -> RequirementRule {
         .iter()
         .map(|provider| RequiresType::ProviderName(provider.name.to_string()));
     let missing = (!spec.required).then(|| RequiresType::AllowMissing(Empty::default()));
-    let any = JwtRequirementOrList {
-        requirements: providers.chain(missing).map(requirement).collect(),
-    };
     RequirementRule {
         r#match: Some(RouteMatch {
             path_specifier: Some(PathSpecifier::Prefix(String::new())),
             ..RouteMatch::default()
         }),
-        requirement_type: Some(RequirementType::Requires(requirement(RequiresType::RequiresAny(
-            any,
-        )))),
+        requirement_type: any_of(providers.chain(missing).map(requirement).collect()),
     }
+}
+
+/// Envoy takes no list of one.
+fn any_of(mut requirements: Vec<JwtRequirement>) -> Option<RequirementType> {
+    let only = if requirements.len() > 1 {
+        let any = JwtRequirementOrList { requirements };
+        Some(requirement(RequiresType::RequiresAny(any)))
+    } else {
+        requirements.pop()
+    };
+    only.map(RequirementType::Requires)
 }
 
 const fn requirement(requires: RequiresType) -> JwtRequirement {

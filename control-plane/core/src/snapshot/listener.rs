@@ -1,7 +1,5 @@
 //! Listeners: one per port of a Gateway, with the filters' slots in its chain.
 
-use envoy_types::pb::envoy::config::common::mutation_rules::v3::HeaderMutation as Mutation;
-use envoy_types::pb::envoy::config::common::mutation_rules::v3::header_mutation::{Action, RemoveOnMatch};
 use envoy_types::pb::envoy::config::core::v3::{ExtensionConfigSource, TypedExtensionConfig};
 use envoy_types::pb::envoy::config::listener::v3::filter::ConfigType;
 use envoy_types::pb::envoy::config::listener::v3::{Filter, FilterChain, Listener};
@@ -13,8 +11,6 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
     HttpConnectionManager, HttpFilter, Rds,
 };
 use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation;
-use envoy_types::pb::envoy::r#type::matcher::v3::StringMatcher;
-use envoy_types::pb::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
 use prost::Name;
 use weir_policy::document::gateway::Listener as ListenerSpec;
 use weir_policy::document::jwt::JwtSpec;
@@ -23,6 +19,7 @@ use weir_policy::quantity::Duration;
 use super::Resource;
 use super::encode::{any, boolean, duration, number};
 use super::endpoint::address;
+use super::header::removal;
 use super::jwt;
 use super::source::ads;
 use crate::node::GatewayRef;
@@ -65,7 +62,7 @@ fn connection_manager(
     route_table: &str,
     jwt: Option<&JwtSpec>,
 ) -> HttpConnectionManager {
-    let verification = jwt.map(|jwt| jwt::filter(gateway, jwt));
+    let verification = jwt.map(|jwt| jwt::verification(gateway, jwt));
     let slots = filters().map(|filter| slot_filter(&slot_name(gateway, filter)));
     HttpConnectionManager {
         stat_prefix: format!("weir_{}_{}", gateway.namespace, gateway.name),
@@ -76,6 +73,7 @@ fn connection_manager(
         http_filters: verification
             .into_iter()
             .chain(slots)
+            .chain(jwt.map(|_| jwt::removal_of_payloads()))
             .chain([router_filter()])
             .collect(),
         use_remote_address: boolean(true),
@@ -114,17 +112,5 @@ fn remove_internal_headers() -> TypedExtensionConfig {
     TypedExtensionConfig {
         name: "envoy.http.early_header_mutation.header_mutation".to_owned(),
         typed_config: Some(any(&HeaderMutation { mutations })),
-    }
-}
-
-fn removal(prefix: &str) -> Mutation {
-    let matcher = StringMatcher {
-        match_pattern: Some(MatchPattern::Prefix(prefix.to_owned())),
-        ..StringMatcher::default()
-    };
-    Mutation {
-        action: Some(Action::RemoveOnMatch(RemoveOnMatch {
-            key_matcher: Some(matcher),
-        })),
     }
 }

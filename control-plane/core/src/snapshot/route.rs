@@ -16,8 +16,7 @@ use envoy_types::pb::envoy::config::route::v3::{
 use envoy_types::pb::envoy::extensions::path::r#match::uri_template::v3::UriTemplateMatchConfig;
 use envoy_types::pb::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
 use envoy_types::pb::envoy::r#type::matcher::v3::{RegexMatcher, StringMatcher};
-use weir_policy::document::gateway::{GatewaySpec, Route as RouteSpec};
-use weir_policy::document::jwt::{JwtSpec, payload_header};
+use weir_policy::document::gateway::Route as RouteSpec;
 use weir_policy::matching::{HeaderMatch, PathMatch, RequestMatch};
 use weir_policy::name::Name;
 use weir_shard_map::CLUSTER_HEADER;
@@ -31,8 +30,7 @@ use crate::node::GatewayRef;
 /// The virtual host of hosts that no route names.
 const ANY_HOST: &str = "*";
 
-pub(super) fn table(gateway: &GatewayRef, port: u16, spec: &GatewaySpec) -> Resource {
-    let routes = &spec.routes;
+pub(super) fn table(gateway: &GatewayRef, port: u16, routes: &[RouteSpec]) -> Resource {
     let name = listener_name(gateway, port);
     let message = RouteConfiguration {
         name: name.clone(),
@@ -41,7 +39,7 @@ pub(super) fn table(gateway: &GatewayRef, port: u16, spec: &GatewaySpec) -> Reso
             .map(|host| virtual_host(host, gateway, routes))
             .collect(),
         ignore_port_in_host_matching: true,
-        request_headers_to_remove: internal_headers(spec.jwt.as_ref()),
+        request_headers_to_remove: vec![CLUSTER_HEADER.to_owned()],
         ..RouteConfiguration::default()
     };
     let clusters = routes.iter().filter_map(|route| route.backend.as_ref());
@@ -49,13 +47,6 @@ pub(super) fn table(gateway: &GatewayRef, port: u16, spec: &GatewaySpec) -> Reso
         .map(|backend| backend_cluster(&gateway.namespace, backend))
         .collect();
     Resource::encoded(&name, &message).with_clusters(clusters)
-}
-
-/// What filters hand one another and no backend sees.
-fn internal_headers(jwt: Option<&JwtSpec>) -> Vec<String> {
-    let providers = jwt.into_iter().flat_map(|jwt| &jwt.providers);
-    let payloads = providers.map(|provider| payload_header(&provider.name));
-    [CLUSTER_HEADER.to_owned()].into_iter().chain(payloads).collect()
 }
 
 /// Every host that a route names, in lower case, and [`ANY_HOST`].

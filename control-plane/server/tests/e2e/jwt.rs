@@ -7,8 +7,8 @@ use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-use crate::support::client::Answer;
-use crate::support::documents::{document, gateway, shard_map};
+use crate::support::client::{Answer, Client};
+use crate::support::documents::{PROXY_PORT, document, gateway, shard_map};
 use crate::support::issuer::{Issuer, LONG_AGO};
 use crate::support::loopback::{address, at};
 use crate::support::process::stdout;
@@ -174,22 +174,49 @@ async fn bad_tokens_are_refused_and_missing_ones_only_where_they_are_required() 
     }
 }
 
+/// Connections of former listeners live on while Envoy drains them.
 #[tokio::test(flavor = "multi_thread")]
 async fn providers_come_and_go_while_requests_flow() {
     let stack = Stack::sharded().await;
-    let proxy = stack.proxy("one", 2).await;
     let staff = Issuer::new("staff", 1);
-    let bad = Issuer::new("staff", 2).token("user-1").bearer();
-    let traffic = Traffic::start(&proxy.http);
+    let edge = |name: &str, required: bool| {
+        let mut edge = verifying(&stack, &[&staff]);
+        edge["spec"]["jwt"]["providers"][0]["name"] = json!(name);
+        edge["spec"]["jwt"]["required"] = json!(required);
+        edge
+    };
+    stack.apply(vec![edge("first", false)]).await;
+    let proxy = stack.proxy("one", 2).await;
+    let good = staff.token("user-1").bearer();
+    let traffic = Traffic::judged(&proxy.http, Some(&good), |answer| {
+        let found = internal(answer);
+        found
+            .is_empty()
+            .then_some(())
+            .ok_or_else(|| format!("a backend saw {found:?}"))
+    });
     traffic.more(100).await;
-    assert_eq!(status(&proxy, &bad).await, StatusCode::OK);
-    for (edge, expected) in [
-        (verifying(&stack, &[&staff]), StatusCode::UNAUTHORIZED),
-        (gateway(stack.ip), StatusCode::OK),
+    for (edge, without, bad) in [
+        (edge("second", false), StatusCode::OK, StatusCode::UNAUTHORIZED),
+        (
+            edge("second", true),
+            StatusCode::UNAUTHORIZED,
+            StatusCode::UNAUTHORIZED,
+        ),
+        (gateway(stack.ip), StatusCode::OK, StatusCode::OK),
+        (edge("third", false), StatusCode::OK, StatusCode::UNAUTHORIZED),
     ] {
         stack.apply(vec![edge]).await;
-        until("the change is in force", async || {
-            (status(&proxy, &bad).await == expected).then_some(())
+        until("the change is in force for new connections", async || {
+            let client = Client::new(at(stack.ip, PROXY_PORT));
+            let of = async |authorization: &[u8]| {
+                let headers: [(&str, &[u8]); 2] =
+                    [("x-user-id", b"user-1"), ("authorization", authorization)];
+                let answer = client.send(Method::GET, "/", &headers, "").await.unwrap();
+                answer.status
+            };
+            let found = (of(b"").await, of(b"Bearer x").await);
+            (found == (without, bad)).then_some(())
         })
         .await;
         traffic.more(100).await;

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::client::Client;
+use super::client::{Answer, Client};
 use super::wait::until;
 
 const CLIENTS: usize = 4;
 /// More than any test sends.
 const MAX_REQUESTS: u64 = 200_000;
+
+/// Says what is wrong with an answer.
+pub(crate) type Judge = fn(&Answer) -> Result<(), String>;
 
 pub(crate) struct Traffic {
     stop: Arc<AtomicBool>,
@@ -19,9 +22,23 @@ pub(crate) struct Traffic {
 impl Traffic {
     /// Requests with ever new keys, one after the other from each client.
     pub(crate) fn start(client: &Client) -> Self {
+        Self::judged(client, None, |_| Ok(()))
+    }
+
+    /// The same with this `Authorization`; what `judge` finds wrong with a good answer is a failure too.
+    pub(crate) fn judged(client: &Client, authorization: Option<&str>, judge: Judge) -> Self {
         let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let tasks = (0..CLIENTS)
-            .map(|_| tokio::spawn(work(client.clone(), stop.clone(), sent.clone())))
+            .map(|_| {
+                let authorization = authorization.map(str::to_owned);
+                tokio::spawn(work(
+                    client.clone(),
+                    authorization,
+                    judge,
+                    stop.clone(),
+                    sent.clone(),
+                ))
+            })
             .collect();
         Self { stop, sent, tasks }
     }
@@ -52,7 +69,13 @@ impl Traffic {
     }
 }
 
-async fn work(client: Client, stop: Arc<AtomicBool>, sent: Arc<AtomicU64>) -> Vec<String> {
+async fn work(
+    client: Client,
+    authorization: Option<String>,
+    judge: Judge,
+    stop: Arc<AtomicBool>,
+    sent: Arc<AtomicU64>,
+) -> Vec<String> {
     let mut failures = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         let number = sent.fetch_add(1, Ordering::Relaxed);
@@ -60,11 +83,16 @@ async fn work(client: Client, stop: Arc<AtomicBool>, sent: Arc<AtomicU64>) -> Ve
             break;
         }
         let key = format!("user-{number}");
-        match client
-            .send(http::Method::GET, "/", &[("x-user-id", key.as_bytes())], "")
-            .await
-        {
-            Ok(answer) if answer.status.is_success() => {}
+        let mut headers = vec![("x-user-id", key.as_bytes())];
+        headers.extend(
+            authorization
+                .iter()
+                .map(|value| ("authorization", value.as_bytes())),
+        );
+        match client.send(http::Method::GET, "/", &headers, "").await {
+            Ok(answer) if answer.status.is_success() => {
+                failures.extend(judge(&answer).err().map(|error| format!("{key}: {error}")));
+            }
             Ok(answer) => failures.push(format!("{key}: {} {}", answer.status, answer.text())),
             Err(error) => failures.push(format!("{key}: {error}")),
         }
