@@ -23,10 +23,7 @@ struct Kept {
 
 impl Kept {
     fn event(&self) -> ProxyEvent {
-        ProxyEvent {
-            revision: self.revision,
-            notice: self.notice.clone(),
-        }
+        ProxyEvent::new(self.revision, self.notice.clone())
     }
 }
 

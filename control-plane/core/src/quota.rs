@@ -6,7 +6,7 @@ use weir_policy::document::rate_limit_policy::limit::{LimitSpec, MAX_DEPTH};
 use weir_policy::document::{Identity, Kind, Spec};
 use weir_policy::name::Name;
 use weir_policy::problem::Problem;
-use weir_policy::proxy::Notice;
+use weir_policy::proxy::{self, Notice};
 
 use crate::event::Change;
 use crate::plan::problem;
@@ -63,11 +63,11 @@ impl State {
         known_limit(self, reset)?;
         Ok(Change::Notice {
             namespace: reset.namespace.clone(),
-            notice: Notice::QuotaReset {
+            notice: Notice::QuotaReset(proxy::QuotaReset {
                 policy: format!("{}/{}", reset.namespace, reset.policy),
                 limit: reset.limit.as_ref().map(ToString::to_string),
                 key: reset.key.clone(),
-            },
+            }),
         })
     }
 }

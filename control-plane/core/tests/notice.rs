@@ -20,15 +20,14 @@ use weir_core::quota::QuotaReset;
 use weir_core::snapshot::view;
 use weir_core::state::State;
 use weir_policy::name::Name;
-use weir_policy::proxy::{EventPage, Notice, ProxyEvent};
+use weir_policy::proxy::{self, EventPage, Notice, ProxyEvent};
 
 fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
 fn policy(event: &ProxyEvent) -> &str {
-    let Notice::QuotaReset { policy, .. } = &event.notice;
-    policy
+    &event.quota_reset.as_ref().unwrap().policy
 }
 
 fn revisions(page: &EventPage) -> Vec<Revision> {
@@ -53,7 +52,7 @@ fn read_on(state: &State, namespace: &Name, mut cursor: Revision) -> Vec<ProxyEv
 #[test]
 fn a_change_is_stored_as_this_json() {
     let notice = json!({"type": "notice", "namespace": "default",
-                        "notice": {"type": "quota_reset", "policy": "default/api", "limit": "per-user", "key": ["a", "b"]}});
+                        "notice": {"quotaReset": {"policy": "default/api", "limit": "per-user", "key": ["a", "b"]}}});
     let document = json!({"type": "put", "document": {"spec": 1},
                           "identity": {"kind": "Backend", "namespace": "default", "name": "a"}});
     let delete =
@@ -160,15 +159,22 @@ fn the_newest_are_known_and_who_is_behind_is_told() {
 fn a_reset_says_whose() {
     let reset: QuotaReset =
         serde_json::from_value(json!({"policy": "api", "limit": "l", "key": ["k"]})).unwrap();
+    let mut world = World::default();
+    let policy = json!({
+        "apiVersion": "weir.dev/v1alpha1", "kind": "RateLimitPolicy", "metadata": {"name": "api"},
+        "spec": {"limits": [{"name": "l", "key": [{"header": "x-user"}],
+                             "quota": {"rate": {"requests": 1, "window": "1s"}}}]},
+    });
+    world.apply(vec![policy]).unwrap();
     assert_eq!(
-        State::default().plan_reset(&reset).unwrap(),
+        world.state.plan_reset(&reset).unwrap(),
         Change::Notice {
             namespace: Name::default_namespace(),
-            notice: Notice::QuotaReset {
+            notice: Notice::QuotaReset(proxy::QuotaReset {
                 policy: "default/api".to_owned(),
                 limit: Some("l".to_owned()),
                 key: Some(vec!["k".to_owned()]),
-            },
+            }),
         }
     );
 }

@@ -159,7 +159,7 @@ fn snapshot(view: View) -> Option<Arc<Snapshot>> {
 mod tests {
     use super::*;
     use weir_core::event::Change;
-    use weir_policy::proxy::Notice;
+    use weir_policy::proxy::{Notice, QuotaReset};
 
     fn gateway(port: u16) -> Change {
         let document = serde_json::json!({
@@ -172,11 +172,11 @@ mod tests {
     fn notice() -> Change {
         Change::Notice {
             namespace: "default".parse().unwrap(),
-            notice: Notice::QuotaReset {
+            notice: Notice::QuotaReset(QuotaReset {
                 policy: "default/api".to_owned(),
                 limit: None,
                 key: None,
-            },
+            }),
         }
     }
 

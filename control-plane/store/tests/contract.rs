@@ -15,7 +15,7 @@ use std::task::{Context, Waker};
 use serde_json::json;
 use weir_core::event::{Change, Event, Revision};
 use weir_policy::document::{Identity, Kind};
-use weir_policy::proxy::Notice;
+use weir_policy::proxy::{Notice, QuotaReset};
 use weir_store::{EventStore, SqliteStore, StoreError};
 
 /// How the suite gets at a store.
@@ -53,11 +53,11 @@ fn delete(name: &str) -> Change {
 fn notice(key: &str) -> Change {
     Change::Notice {
         namespace: "default".parse().unwrap(),
-        notice: Notice::QuotaReset {
+        notice: Notice::QuotaReset(QuotaReset {
             policy: "default/api".to_owned(),
             limit: Some("per-user".to_owned()),
             key: Some(vec![key.to_owned(), String::new()]),
-        },
+        }),
     }
 }
 

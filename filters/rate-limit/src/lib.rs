@@ -40,17 +40,22 @@ mod counts;
 mod exchange;
 mod request;
 mod shared;
+mod way_back;
 mod world;
 
-use weir_host::port::{Host, Level, ResponseHost, RootHost, StreamHost};
+use weir_host::control::Report;
+use weir_host::port::{Host, Level, Log, ResponseHost, RootHost, StreamHost};
 use weir_host::reply::Refusal;
 use weir_host::{Action, Counters, Filter, HostError};
 use weir_limiter::{Decision, Limiter};
+use weir_policy::compiled::ControlConfig;
+use weir_policy::proxy::EventPage;
 
 use crate::counts::Counts;
 pub use crate::exchange::Exchange;
 use crate::request::PeerRequest;
 use crate::shared::Shared;
+use crate::way_back::Lately;
 use crate::world::World;
 
 /// The filter with its configuration.
@@ -59,6 +64,7 @@ pub struct RateLimitFilter {
     limiter: Limiter,
     counts: Counts,
     shared: Shared,
+    lately: Lately,
 }
 
 weir_host::filter!(RateLimitFilter);
@@ -72,6 +78,7 @@ impl Filter for RateLimitFilter {
         Ok(Self {
             counts: Counts::new(&limiter, counters),
             shared: Shared::new(&limiter),
+            lately: Lately::default(),
             limiter,
         })
     }
@@ -144,10 +151,36 @@ impl Filter for RateLimitFilter {
     }
 
     fn on_tick(&self, host: &impl RootHost) {
-        let ticked = host.now_ns().and_then(|now| self.shared.read_board(host, now));
-        if let Err(error) = ticked.and(self.shared.tell_demand(host)) {
-            host.log(Level::Warn, &format!("rate-limit: tick: {error}"));
+        let read = host.now_ns().and_then(|now| self.shared.read_board(host, now));
+        log_error(read.and(self.shared.tell_demand(host)), "tick", host);
+    }
+
+    fn control(&self) -> Option<&ControlConfig> {
+        self.limiter.control()
+    }
+
+    fn on_events(&self, page: &EventPage, host: &impl RootHost) -> Result<(), HostError> {
+        self.take_events(page, host)
+    }
+
+    fn report(&self, now: u64, host: &impl RootHost) -> Option<Report> {
+        match self.lease_report(now, host) {
+            Ok(report) => report,
+            Err(error) => {
+                log_error(Err(error), "no report", host);
+                None
+            }
         }
+    }
+
+    fn on_report_answer(&self, made: u64, body: &[u8], host: &impl RootHost) {
+        log_error(self.take_leases(made, body, host), "leases", host);
+    }
+}
+
+fn log_error(outcome: Result<(), HostError>, what: &str, host: &impl Log) {
+    if let Err(error) = outcome {
+        host.log(Level::Warn, &format!("rate-limit: {what}: {error}"));
     }
 }
 

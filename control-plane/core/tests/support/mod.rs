@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use weir_core::event::{Change, Event};
-use weir_core::quota::QuotaReset;
+use weir_policy::proxy::{Notice, QuotaReset};
 use weir_core::refusal::Refusal;
 use weir_core::state::State;
 use weir_policy::document::Identity;
@@ -31,13 +31,14 @@ impl World {
     /// A reset of every limit of `<namespace>/<policy>`.
     pub(crate) fn reset(&mut self, namespace: &str, policy: &str) {
         let reset = QuotaReset {
-            namespace: namespace.parse().unwrap(),
-            policy: policy.parse().unwrap(),
+            policy: format!("{namespace}/{policy}"),
             limit: None,
             key: None,
         };
-        let change = self.state.plan_reset(&reset).unwrap();
-        self.take(vec![change]);
+        self.take(vec![Change::Notice {
+            namespace: namespace.parse().unwrap(),
+            notice: Notice::QuotaReset(reset),
+        }]);
     }
 
     fn take(&mut self, changes: Vec<Change>) {

@@ -68,7 +68,7 @@ async fn an_event_wakes_whoever_waits_for_it() {
     let expected = page(
         1,
         false,
-        json!([{"revision": 1, "type": "quota_reset", "policy": "default/api", "limit": "per-user", "key": ["alice", ""]}]),
+        json!([{"revision": 1, "quotaReset": {"policy": "default/api", "limit": "per-user", "key": ["alice", ""]}}]),
     );
     for poll in [one, other] {
         assert_eq!(poll.await.unwrap().json(), expected);

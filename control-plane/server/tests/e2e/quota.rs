@@ -6,13 +6,20 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::client::Client;
-use crate::support::documents::PROXY_PORT;
+use crate::support::documents::{PROXY_PORT, document};
 use crate::support::loopback::{address, at};
 use crate::support::process::{Process, envoy};
 use crate::support::stack::Stack;
 use crate::support::wait::until;
 
 const POLL: &str = "/v1/proxy/events?slot=weir/default/edge/rate-limit";
+
+/// What is reset.
+fn policy() -> Value {
+    let limit = json!({"name": "per-user", "key": [{"header": "x-user-id"}],
+                       "quota": {"rate": {"requests": 1, "window": "1h"}}});
+    document("RateLimitPolicy", "api", json!({"limits": [limit]}))
+}
 
 async fn page(stack: &Stack, query: &str) -> Value {
     let answer = stack.api.get(&format!("{POLL}{query}"), &[]).await;
@@ -42,7 +49,7 @@ async fn polls(stack: &Stack) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_acknowledged_reset_survives_a_kill_and_comes_once() {
     let mut stack = Stack::empty().await;
-    stack.apply(stack.backends()).await;
+    stack.apply(vec![policy()]).await;
     let first = page(&stack, "&wait=25").await;
     assert_eq!(first["events"], json!([]));
     let revision = reset(&stack, "alice");
@@ -51,8 +58,8 @@ async fn an_acknowledged_reset_survives_a_kill_and_comes_once() {
 
     let cursor = &first["cursor"];
     let next = page(&stack, &format!("&cursor={cursor}&wait=25")).await;
-    let event = json!({"revision": revision, "type": "quota_reset", "policy": "default/api",
-                       "limit": "per-user", "key": ["alice"]});
+    let event = json!({"revision": revision,
+                       "quotaReset": {"policy": "default/api", "limit": "per-user", "key": ["alice"]}});
     assert_eq!(
         next,
         json!({"cursor": revision, "reset": false, "events": [event]})

@@ -8,7 +8,7 @@ use weir_host::fake::{Process, UnderWay, Worker};
 use weir_host::port::{Answer, RootHost, StreamHost};
 use weir_host::{Action, Counters, Filter, HostError, Root, Vm};
 use weir_policy::compiled::ControlConfig;
-use weir_policy::proxy::{EventPage, Notice, ProxyEvent};
+use weir_policy::proxy::{EventPage, ProxyEvent};
 
 pub(crate) const SLOT: &str = "weir/default/edge/listener";
 pub(crate) const LEADER: &str = "weir/default/edge/listener/leader";
@@ -131,11 +131,7 @@ fn answer(status: u16, body: &[u8]) -> Answer {
 fn page(cursor: u64, reset: bool, events: u64) -> EventPage {
     let event = |revision| ProxyEvent {
         revision,
-        notice: Notice::QuotaReset {
-            policy: "default/api".to_owned(),
-            limit: None,
-            key: None,
-        },
+        ..ProxyEvent::default()
     };
     let events = (cursor - events + 1..=cursor).map(event).collect();
     EventPage {

@@ -5,7 +5,9 @@
 //! it back. So two workers never let more through than there is, and what a refused request cost for an instant may
 //! only have refused others.
 
-use weir_quota::{Bucket, Layout, ShareRecord, State, Verdict};
+use weir_quota::bucket::{Bucket, Layout};
+use weir_quota::cell::{State, Verdict};
+use weir_quota::share::ShareRecord;
 
 use crate::cells::{CellError, Cells};
 use crate::key::Fingerprint;
@@ -54,7 +56,7 @@ struct Look<V> {
 impl Admission {
     /// Whether all limits let the request pass.
     pub(crate) fn passes(&self) -> bool {
-        self.verdicts.iter().all(Verdict::is_allowed)
+        self.verdicts.iter().all(Verdict::is_allow)
     }
 }
 
@@ -87,7 +89,7 @@ impl<W: Cells + Tally> Desk<'_, W> {
                     return Err(error);
                 }
             };
-            let denied = !verdict.is_allowed();
+            let denied = !verdict.is_allow();
             if let Some(slot) = admission.verdicts.get_mut(index) {
                 *slot = verdict;
             }
@@ -124,7 +126,7 @@ impl<W: Cells + Tally> Desk<'_, W> {
     /// Writes what a look came to; from a new look if it is out of date.
     fn write(&self, charge: &Charge<'_>, mut look: Look<W::Version>) -> Result<Verdict, CellError> {
         for _ in 0..ATTEMPTS {
-            let Some(after) = look.after.filter(|_| look.verdict.is_allowed()) else {
+            let Some(after) = look.after.filter(|_| look.verdict.is_allow()) else {
                 return Ok(look.verdict);
             };
             match self.put(charge.key, after, look.bucket, look.version) {
@@ -156,9 +158,8 @@ impl<W: Cells + Tally> Desk<'_, W> {
     fn give_back(&self, charges: &[Charge<'_>], count: usize) {
         for charge in charges.iter().take(count) {
             let undone = self.change(charge.key, |state| {
-                charge
-                    .quota
-                    .refund(state?, charge.share.as_ref(), self.now, charge.cost)
+                let share = charge.share.as_ref();
+                charge.quota.refund(state, share, self.now, self.now, charge.cost)
             });
             if undone.is_err() {
                 self.world

@@ -7,22 +7,25 @@
 mod bytes;
 mod leases;
 
+use weir_policy::document::rate_limit_policy::limit::WhenLost;
 use weir_policy::proxy::{Share, WHOLE};
-use weir_quota::ShareRecord;
+use weir_quota::cell::Rate;
+use weir_quota::share::ShareRecord;
 
 use crate::key::Fingerprint;
 use crate::limit::{Limit, LimitId};
 
 /// How old a worker's copy may be, nanoseconds.
 pub const FRESH_NS: u64 = 100_000_000;
+/// A worker may use the share before the newest one for so long: twice what its copy may be old, for it reads the clock
+/// before it reads the board.
+const STALE_NS: u64 = 2 * FRESH_NS;
 
 /// What all workers of a process know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Board {
     /// When the process began to keep quotas of the fleet without having heard of any share, Unix nanoseconds.
     born: u64,
-    /// The number of the last grant.
-    grants: u32,
     /// When the lease ends, and how long it was, nanoseconds.
     lease: Option<Lease>,
     /// Sorted by id.
@@ -46,9 +49,16 @@ struct Entry {
     limit: LimitId,
     epoch: u32,
     /// The share of keys without one of their own.
-    base: Option<ShareRecord>,
+    base: Option<Granted>,
     /// Sorted by key.
-    keys: Vec<(Fingerprint, ShareRecord)>,
+    keys: Vec<(Fingerprint, Granted)>,
+}
+
+/// A share, and the one before it, which some workers may still use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Granted {
+    record: ShareRecord,
+    before: Share,
 }
 
 impl Board {
@@ -56,10 +66,14 @@ impl Board {
     pub fn new(born: u64) -> Self {
         Self {
             born,
-            grants: 0,
             lease: None,
             limits: Vec::new(),
         }
+    }
+
+    /// When the process began to keep quotas: tells it from others, and from itself after a restart. Unix nanoseconds.
+    pub fn born(&self) -> u64 {
+        self.born
     }
 
     /// How often the limit's counts were reset.
@@ -75,18 +89,21 @@ impl Board {
 
     /// The process's share of a key at `now`; none where the quota is not the fleet's.
     pub fn share(&self, limit: &Limit, key: Fingerprint, now: u64) -> Option<ShareRecord> {
-        let fleet = limit.fleet()?;
-        let record = self.entry(limit.id()).and_then(|entry| entry.record(key));
-        Some(match record {
-            Some(record) => record.at_most(self.most(fleet.when_lost, now)),
-            None => self.unknown(limit, fleet.proxies),
-        })
+        self.granted(limit, Some(key), now).map(|granted| granted.record)
     }
 
-    /// The share of a process that has never heard of any, with nothing in its bucket.
-    fn unknown(&self, limit: &Limit, proxies: u32) -> ShareRecord {
-        let share = WHOLE / proxies.max(1);
-        ShareRecord::first(share, limit.quota().tolerance_ns(), 0, self.born)
+    /// What stands on the board of a key, or of keys without a share of their own, and what has come of it since.
+    fn granted(&self, limit: &Limit, key: Option<Fingerprint>, now: u64) -> Option<Granted> {
+        let (fleet, rate) = (limit.fleet()?, limit.quota().rate()?);
+        let found = self.entry(limit.id()).and_then(|entry| match key {
+            Some(key) => entry.granted(key),
+            None => entry.base,
+        });
+        Some(match (found, self.lease) {
+            (Some(granted), Some(lease)) => lease.covers(granted, fleet.when_lost, rate, now),
+            (Some(granted), None) => granted,
+            (None, _) => Granted::unheard(ShareRecord::first(WHOLE / fleet.proxies.max(1), self.born, rate)),
+        })
     }
 
     fn entry(&self, limit: LimitId) -> Option<&Entry> {
@@ -122,9 +139,53 @@ impl Entry {
         }
     }
 
-    fn record(&self, key: Fingerprint) -> Option<ShareRecord> {
-        let place = self.keys.binary_search_by_key(&key, |(known, _)| *known);
-        let own = place.ok().and_then(|place| self.keys.get(place));
-        own.map(|(_, record)| *record).or(self.base)
+    fn granted(&self, key: Fingerprint) -> Option<Granted> {
+        self.own(key).or(self.base)
+    }
+
+    fn own(&self, key: Fingerprint) -> Option<Granted> {
+        let place = self.keys.binary_search_by_key(&key, |(known, _)| *known).ok()?;
+        self.keys.get(place).map(|(_, granted)| *granted)
+    }
+}
+
+impl Granted {
+    /// A process that has never heard of a share has had no other one.
+    const fn unheard(record: ShareRecord) -> Self {
+        Self {
+            record,
+            before: record.share(),
+        }
+    }
+
+    /// The most that any worker may still use at `now`.
+    fn held(self, now: u64) -> Share {
+        let share = self.record.share();
+        if now.abs_diff(self.record.granted_at()) < STALE_NS {
+            share.max(self.before)
+        } else {
+            share
+        }
+    }
+}
+
+impl Lease {
+    /// What a share comes to at `now`: itself during the lease; then no more than an equal share; after a second lease's time
+    /// what the policy says. Every worker finds the same, whenever it looks.
+    fn covers(self, granted: Granted, when_lost: WhenLost, rate: &Rate, now: u64) -> Granted {
+        if now <= self.ends {
+            return granted;
+        }
+        let cut = granted.record.share().min(self.equal);
+        let first = granted.record.grant(cut, self.ends, rate);
+        let second_end = self.ends.saturating_add(self.length);
+        if now <= second_end {
+            return Granted::unheard(first);
+        }
+        let share = match when_lost {
+            WhenLost::EqualShare => self.equal,
+            WhenLost::Deny => 0,
+        };
+        Granted::unheard(first.grant(share, second_end, rate))
     }
 }

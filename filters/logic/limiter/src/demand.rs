@@ -95,6 +95,22 @@ impl Demand {
         self.entries.iter().filter(move |entry| entry.limit == limit)
     }
 
+    /// What was asked for in each `per` nanoseconds since `before`, which was `elapsed` nanoseconds ago.
+    #[must_use]
+    pub fn since(&self, before: &Self, elapsed: u64, per: u64) -> Self {
+        let rate = |entry: &Entry| {
+            let more = entry.total.saturating_sub(before.total(entry.limit, entry.key));
+            let rate = u128::from(more) * u128::from(per) / u128::from(elapsed.max(1));
+            Entry {
+                total: u64::try_from(rate).unwrap_or(u64::MAX),
+                ..*entry
+            }
+        };
+        Self {
+            entries: self.entries.iter().map(rate).collect(),
+        }
+    }
+
     /// Whether nothing was asked for.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

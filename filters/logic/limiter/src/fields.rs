@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use weir_quota::Verdict;
+use weir_quota::cell::Verdict;
 
 use crate::key::Fingerprint;
 

@@ -3,6 +3,8 @@
 use weir_policy::document::rate_limit_policy::limit::MissingKey;
 use weir_policy::document::rate_limit_policy::{OnError, Telling};
 
+use weir_quota::cell::Verdict;
+
 use crate::admission::{Admission, Charge, Desk};
 use crate::board::Board;
 use crate::cells::{CellError, Cells};
@@ -135,13 +137,21 @@ impl<'l> Live<'l> {
     }
 }
 
+/// When the same request could pass; none: never. Nobody knows when a request under way ends, so that is worth a try soon.
+fn retry_after(charge: &Charge<'_>, verdict: &Verdict) -> Option<u64> {
+    match *verdict {
+        Verdict::Deny { retry_after_ns, .. } if !charge.quota.counts_requests_under_way() => retry_after_ns,
+        Verdict::Allow { .. } | Verdict::Deny { .. } => Some(0),
+    }
+}
+
 fn violations<'c, 'l>(
     charges: &'c [Charge<'l>],
     admission: &'c Admission,
 ) -> impl Iterator<Item = &'c Charge<'l>> {
     let judged = charges.iter().zip(&admission.verdicts);
     judged
-        .filter(|(_, verdict)| !verdict.is_allowed())
+        .filter(|(_, verdict)| !verdict.is_allow())
         .map(|(charge, _)| charge)
 }
 
@@ -162,7 +172,7 @@ fn shadow<W: Cells + Tally>(desk: &Desk<'_, W>, asked: &Asked<'_>, live: &Live<'
         (true, true) => Tallied::ShadowOnlyAllowed,
     };
     for (charge, verdict) in asked.charges.iter().zip(&admission.verdicts) {
-        if passes || !verdict.is_allowed() {
+        if passes || !verdict.is_allow() {
             desk.world.tally(charge.policy, charge.limit, what);
         }
     }
@@ -203,8 +213,10 @@ fn limit_of<'l>(asked: &[Asked<'l>], charge: &Charge<'_>) -> Option<&'l Limit> {
 fn limited(asked: &[Asked<'_>], charges: &[Charge<'_>], admission: &Admission) -> Limited {
     let violated: Vec<&Charge<'_>> = violations(charges, admission).collect();
     let names = violated.iter().filter_map(|charge| limit_of(asked, charge));
-    let denials = admission.verdicts.iter().filter(|verdict| !verdict.is_allowed());
-    let waits: Option<Vec<u64>> = denials.map(|verdict| verdict.retry_after_ns()).collect();
+    let judged = charges.iter().zip(&admission.verdicts);
+    let waits: Option<Vec<u64>> = judged
+        .map(|(charge, verdict)| retry_after(charge, verdict))
+        .collect();
     let longest = waits.and_then(|waits| waits.into_iter().max());
     Limited {
         violated: names.map(|limit| limit.name().to_owned()).collect(),

@@ -3,7 +3,8 @@
 use weir_policy::compiled::rate_limit::CompiledRateLimitPolicy;
 use weir_policy::compiled::{ConfigError, ControlConfig, SlotConfig};
 use weir_policy::problem::escape;
-use weir_quota::{Layout, State};
+use weir_quota::bucket::Layout;
+use weir_quota::cell::State;
 use weir_route_match::Selector;
 
 use crate::admission::Desk;
@@ -16,6 +17,9 @@ use crate::limit::Limit;
 use crate::policy::Policy;
 use crate::request::LimitedRequest;
 use crate::tally::Tally;
+
+/// As a key that was never seen, for every kind of quota.
+const FORGOTTEN: State = State { expires: 0, word: 0 };
 
 /// Decides for every request of one slot.
 #[derive(Clone, Debug)]
@@ -79,7 +83,7 @@ impl Limiter {
     }
 
     /// The limits whose quota is the fleet's.
-    pub fn fleet_limits(&self) -> impl Iterator<Item = &Limit> {
+    pub fn fleet_limits(&self) -> impl Iterator<Item = &Limit> + Clone {
         let limits = self.policies.iter().flat_map(Policy::limits);
         limits.filter(|limit| limit.fleet().is_some())
     }
@@ -149,7 +153,7 @@ impl Limiter {
                 Some(more) => limit.quota().charge(state, share.as_ref(), now, more),
                 None => limit
                     .quota()
-                    .refund(state?, share.as_ref(), pending.at, pending.charged - cost),
+                    .refund(state, share.as_ref(), pending.at, now, pending.charged - cost),
             })
     }
 
@@ -161,7 +165,7 @@ impl Limiter {
         let Some(limit) = self.limit(pending).filter(|_| pending.until == Until::End) else {
             return Ok(());
         };
-        let end = |state: Option<State>| limit.quota().end(state?, pending.at, now);
+        let end = |state| limit.quota().refund(state, None, pending.at, now, 1);
         self.desk(world, now).change(pending.key, end)
     }
 
@@ -171,7 +175,7 @@ impl Limiter {
     /// The quota could not be changed.
     pub fn forget<W: Cells + Tally>(&self, key: Fingerprint, world: &W, now: u64) -> Result<(), CellError> {
         self.desk(world, now)
-            .change(key, |state| state.map(|_| State::idle()))
+            .change(key, |state| state.map(|_| FORGOTTEN))
     }
 
     fn limit(&self, pending: &Pending) -> Option<&Limit> {

@@ -2,7 +2,8 @@
 
 use weir_policy::compiled::rate_limit::CompiledQuota;
 use weir_policy::problem::Problem;
-use weir_quota::{Concurrency, Rate, ShareRecord, SlidingWindow, State, Verdict};
+use weir_quota::cell::{Concurrency, Gcra, Rate, SlidingWindow, State, Verdict};
+use weir_quota::share::ShareRecord;
 
 const NANOS_PER_MILLI: u64 = 1_000_000;
 
@@ -58,7 +59,7 @@ impl Quota {
                 })
             }
             CompiledQuota::SlidingWindow { requests, window_ms } => {
-                let window = SlidingWindow::try_new(requests, nanos(window_ms))
+                let window = SlidingWindow::try_new(narrow(requests), nanos(window_ms))
                     .map_err(|error| invalid("slidingWindow", &error))?;
                 Ok(Self::Window {
                     window,
@@ -70,7 +71,7 @@ impl Quota {
                 requests,
                 max_duration_ms,
             } => {
-                let concurrency = Concurrency::try_new(requests, nanos(max_duration_ms))
+                let concurrency = Concurrency::try_new(narrow(requests), nanos(max_duration_ms))
                     .map_err(|error| invalid("concurrency", &error))?;
                 Ok(Self::Concurrency {
                     concurrency,
@@ -106,11 +107,11 @@ impl Quota {
         }
     }
 
-    /// How long an unused quota takes to come back, nanoseconds; 0 where that is not said by a rate.
-    pub fn tolerance_ns(&self) -> u64 {
+    /// The cell's parameters, where it is a rate.
+    pub fn rate(&self) -> Option<&Rate> {
         match self {
-            Self::Rate { rate, .. } => rate.tolerance_ns(),
-            Self::Window { .. } | Self::Concurrency { .. } => 0,
+            Self::Rate { rate, .. } => Some(rate),
+            Self::Window { .. } | Self::Concurrency { .. } => None,
         }
     }
 
@@ -128,24 +129,25 @@ impl Quota {
         cost: u64,
     ) -> (Verdict, Option<State>) {
         match self {
-            Self::Rate { rate, .. } => rate.check(share, state, now, cost),
+            Self::Rate { rate, .. } => cell(rate, share).check(state, now, cost),
             Self::Window { window, .. } => window.check(state, now, cost),
             Self::Concurrency { concurrency, .. } => concurrency.begin(state, now),
         }
     }
 
-    /// Gives back what was charged at `now`.
+    /// Gives back what was charged; nothing where there is nothing to give back to.
     pub(crate) fn refund(
         &self,
-        state: State,
+        state: Option<State>,
         share: Option<&ShareRecord>,
+        charged_at: u64,
         now: u64,
         cost: u64,
     ) -> Option<State> {
         match self {
-            Self::Rate { rate, .. } => rate.refund(share, state, cost),
-            Self::Window { window, .. } => window.refund(state, now, cost),
-            Self::Concurrency { concurrency, .. } => concurrency.end(state, now, now),
+            Self::Rate { rate, .. } => Some(cell(rate, share).refund(state?, cost)),
+            Self::Window { window, .. } => Some(window.refund(state?, cost)),
+            Self::Concurrency { concurrency, .. } => concurrency.end(state, charged_at, now),
         }
     }
 
@@ -158,19 +160,23 @@ impl Quota {
         cost: u64,
     ) -> Option<State> {
         match self {
-            Self::Rate { rate, .. } => rate.charge(share, state, now, cost),
-            Self::Window { window, .. } => window.charge(state, now, cost),
+            Self::Rate { rate, .. } => Some(cell(rate, share).charge(state, now, cost)),
+            Self::Window { window, .. } => Some(window.charge(state, now, cost)),
             Self::Concurrency { .. } => None,
         }
     }
+}
 
-    /// A request that began at `began` has ended.
-    pub(crate) fn end(&self, state: State, began: u64, now: u64) -> Option<State> {
-        match self {
-            Self::Concurrency { concurrency, .. } => concurrency.end(state, began, now),
-            Self::Rate { .. } | Self::Window { .. } => None,
-        }
+fn cell<'r>(rate: &'r Rate, share: Option<&'r ShareRecord>) -> Gcra<'r> {
+    match share {
+        Some(share) => Gcra::shared(rate, share),
+        None => Gcra::local(rate),
     }
+}
+
+/// Documents hold no larger numbers.
+fn narrow(requests: u64) -> u32 {
+    u32::try_from(requests).unwrap_or(u32::MAX)
 }
 
 const fn nanos(millis: u64) -> u64 {

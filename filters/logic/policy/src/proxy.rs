@@ -21,32 +21,48 @@ pub struct EventPage {
     pub events: Vec<ProxyEvent>,
 }
 
-/// Something that proxies have to know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Something that proxies have to know. A proxy that does not know a kind of event finds nothing in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyEvent {
     /// Where it stands among all events.
     pub revision: u64,
-    /// What happened.
-    #[serde(flatten)]
-    pub notice: Notice,
+    /// Whoever was held back by a limit starts anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota_reset: Option<QuotaReset>,
 }
 
-/// What happened.
+/// Whose counts start anew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase")]
+pub struct QuotaReset {
+    /// `<namespace>/<name>` of the RateLimitPolicy.
+    pub policy: String,
+    /// One of its limits; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
+    /// The values of the limit's key, in order; absent: every key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Vec<String>>,
+}
+
+/// What proxies have to know, as it is stored: exactly one of the kinds that a [`ProxyEvent`] can hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Notice {
     /// Whoever was held back by a limit starts anew.
-    QuotaReset {
-        /// `<namespace>/<name>` of the RateLimitPolicy.
-        policy: String,
-        /// One of its limits; absent: all.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        limit: Option<String>,
-        /// The values of the limit's key, in order; absent: every key.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        key: Option<Vec<String>>,
-    },
+    QuotaReset(QuotaReset),
+}
+
+impl ProxyEvent {
+    /// The event of a notice.
+    pub fn new(revision: u64, notice: Notice) -> Self {
+        let Notice::QuotaReset(reset) = notice;
+        Self {
+            revision,
+            quota_reset: Some(reset),
+        }
+    }
 }
 
 /// The body of `POST /v1/proxy/leases`: what one process holds, and what its clients ask for.
@@ -124,20 +140,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_reads_back() {
-        let event = ProxyEvent {
-            revision: 7,
-            notice: Notice::QuotaReset {
-                policy: "default/api".to_owned(),
-                limit: None,
-                key: Some(vec!["alice".to_owned()]),
-            },
+    fn an_event_reads_back_and_one_of_a_later_release_says_nothing() {
+        let reset = QuotaReset {
+            policy: "default/api".to_owned(),
+            limit: None,
+            key: Some(vec!["alice".to_owned()]),
         };
+        let event = ProxyEvent::new(7, Notice::QuotaReset(reset));
         let json = serde_json::to_value(&event).unwrap();
         assert_eq!(
             json,
-            serde_json::json!({"revision": 7, "type": "quota_reset", "policy": "default/api", "key": ["alice"]})
+            serde_json::json!({"revision": 7, "quotaReset": {"policy": "default/api", "key": ["alice"]}})
         );
         assert_eq!(serde_json::from_value::<ProxyEvent>(json).unwrap(), event);
+        let later = serde_json::json!({"revision": 8, "cachePurge": {"tag": "a"}});
+        let later = serde_json::from_value::<ProxyEvent>(later).unwrap();
+        assert_eq!((later.revision, later.quota_reset), (8, None));
     }
 }

@@ -1,8 +1,8 @@
 //! The board as bytes in shared data.
 
-use weir_quota::ShareRecord;
+use weir_quota::share::ShareRecord;
 
-use super::{Board, Entry, Lease};
+use super::{Board, Entry, Granted, Lease};
 use crate::key::Fingerprint;
 use crate::limit::LimitId;
 
@@ -14,7 +14,6 @@ impl Board {
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes.strip_prefix(MAGIC)?);
         let born = reader.u64()?;
-        let grants = reader.u32()?;
         let lease = Lease {
             ends: reader.u64()?,
             length: reader.u64()?,
@@ -25,7 +24,6 @@ impl Board {
         let sorted = limits.is_sorted_by(|one, next| one.limit < next.limit);
         sorted.then_some(Self {
             born,
-            grants,
             lease: (lease.ends > 0).then_some(lease),
             limits,
         })
@@ -40,7 +38,6 @@ impl Board {
             equal: 0,
         });
         bytes.extend_from_slice(&self.born.to_le_bytes());
-        bytes.extend_from_slice(&self.grants.to_le_bytes());
         bytes.extend_from_slice(&lease.ends.to_le_bytes());
         bytes.extend_from_slice(&lease.length.to_le_bytes());
         bytes.extend_from_slice(&lease.equal.to_le_bytes());
@@ -58,13 +55,20 @@ impl Entry {
         bytes.extend_from_slice(&self.epoch.to_le_bytes());
         bytes.push(self.base.is_some().into());
         if let Some(base) = self.base {
-            bytes.extend_from_slice(&base.to_bytes());
+            base.write(bytes);
         }
         bytes.extend_from_slice(&length(self.keys.len()));
-        for (key, record) in &self.keys {
+        for (key, granted) in &self.keys {
             bytes.extend_from_slice(&key.0.to_le_bytes());
-            bytes.extend_from_slice(&record.to_bytes());
+            granted.write(bytes);
         }
+    }
+}
+
+impl Granted {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.before.to_le_bytes());
+        bytes.extend_from_slice(&self.record.to_bytes());
     }
 }
 
@@ -90,17 +94,23 @@ impl Reader<'_> {
         self.take().map(u32::from_le_bytes)
     }
 
-    fn record(&mut self) -> Option<ShareRecord> {
-        self.take().map(ShareRecord::from_bytes)
+    fn granted(&mut self) -> Option<Granted> {
+        let before = self.u32()?;
+        let record = ShareRecord::parse(&self.take::<{ ShareRecord::BYTES }>()?)?;
+        Some(Granted { record, before })
     }
 
     fn entry(&mut self) -> Option<Entry> {
         let limit = LimitId(self.u64()?);
         let epoch = self.u32()?;
         let [has_base] = self.take()?;
-        let base = if has_base == 0 { None } else { Some(self.record()?) };
+        let base = if has_base == 0 {
+            None
+        } else {
+            Some(self.granted()?)
+        };
         let count = self.u32()?;
-        let key = |reader: &mut Self| Some((Fingerprint(reader.u64()?), reader.record()?));
+        let key = |reader: &mut Self| Some((Fingerprint(reader.u64()?), reader.granted()?));
         let keys = (0..count).map(|_| key(self)).collect::<Option<Vec<_>>>()?;
         let sorted = keys.is_sorted_by(|(one, _), (next, _)| one < next);
         sorted.then_some(Entry {
