@@ -22,7 +22,8 @@ pub struct GatewaySpec {
     /// Its routes, the same on every listener. The first that matches takes the request; none: 404.
     pub routes: Vec<Route>,
     /// Whose JWTs it verifies; absent: none, and filters see no claims. A change of it changes the listeners: Envoy drains
-    /// the connections of the old ones.
+    /// the connections of the old ones, and these keep the providers that they had until they end, which may take Envoy's
+    /// whole drain time (600 s by default).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt: Option<JwtSpec>,
 }
