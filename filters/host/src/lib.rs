@@ -3,12 +3,14 @@
 //! A filter implements [`Filter`] against the small traits of [`port`] and names itself with [`filter!`]; it never
 //! sees the ABI. What every filter owes is here, once: a configuration is parsed and refused with its reason in
 //! the log, each worker reports the generation that it runs ([`worker`]), counters are kept in the VM and handed to
-//! the host on the tick, and an error is answered as problem+json or as a gRPC status ([`reply`]).
+//! the host on the tick, an error is answered as problem+json or as a gRPC status ([`reply`]), and one worker of the
+//! process speaks with the control plane for all ([`control`]).
 //!
 //! Two things stand behind the traits: the proxy-wasm ABI on `wasm32`, and [`fake`] everywhere else. The ABI's
 //! calls are declared here rather than taken from the SDK, because the SDK panics on every status it does not
 //! expect and on header values that are not UTF-8; a panic is a trap, and costs the whole VM. Here every status is a
-//! [`HostError`], and a value is bytes. The SDK dispatches the callbacks.
+//! [`HostError`], and a value is bytes. The SDK dispatches the callbacks, and makes the HTTP calls whose answers it
+//! dispatches.
 //!
 //! Not for: network (L4) filters, bodies and trailers; no filter needs them yet.
 //!

@@ -100,10 +100,9 @@ impl<F: Filter> Root<F> {
         reported.and(controlled)
     }
 
-    /// A call of this root ended.
+    /// A call of this root ended. Nobody waits for it if another root has come into force.
     pub fn on_call_end(&mut self, call: CallId, host: &impl RootHost) {
-        let active = self.active.as_ref();
-        let Some(active) = active.filter(|active| active.slot.is_in_force(&active.generation)) else {
+        let Some(active) = &self.active else {
             return;
         };
         let ended = active.with_control(|control, seat| control.on_call_end(call, seat, host));

@@ -98,7 +98,7 @@ fn gauges(process: &Process) -> (Option<u64>, Option<u64>) {
 }
 
 fn table(process: &Process) -> Table {
-    Table::from_bytes(&process.shared(&key(SLOT)).unwrap()).unwrap()
+    Table::from_bytes(&process.shared(key(SLOT)).unwrap()).unwrap()
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn a_full_table_takes_no_more_workers_until_one_dies() {
     process.set_now_ms(DEAD_AFTER_MS + 1);
     late.tick();
     assert_eq!(gauge(&process, "in_force"), Some(4));
-    assert!(process.shared(&key(SLOT)).unwrap().len() < 100);
+    assert!(process.shared(key(SLOT)).unwrap().len() < 100);
 }
 
 #[derive(Clone, Debug)]
@@ -260,7 +260,7 @@ proptest! {
                 Step::Open(worker) => workers[worker].open_stream(),
                 Step::Close(worker) => { workers[worker].streams.pop(); }
                 Step::Wait(time) => { now += time; process.set_now_ms(now); }
-                Step::Garbage(bytes) => process.set_shared(&key(SLOT), &bytes),
+                Step::Garbage(bytes) => process.set_shared(key(SLOT), &bytes),
             }
         }
         workers.iter_mut().for_each(Vms::tick);

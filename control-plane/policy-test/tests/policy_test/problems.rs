@@ -60,7 +60,7 @@ fn a_metric_has_a_name() {
     refused(
         "tests:\n  - name: one\n    steps:\n      - metrics: {'up{': 1}\n",
         &[
-            "4:26: /tests/0/steps/0/metrics/up{: \"up{\" is not a metric: expected a name as Envoy shows it, or name{label=\"value\"} with labels of filter, outcome, map, shard",
+            "4:26: /tests/0/steps/0/metrics/up{: \"up{\" is not a metric: expected a name as Envoy shows it, or name{label=\"value\"} with labels of filter, call, outcome, map, policy, limit, shard",
         ],
     );
 }

@@ -206,6 +206,18 @@ fn a_cursor_that_nobody_can_read_is_a_reset() {
     assert_eq!(proxy.heard(), [0, 4]);
 }
 
+/// As when a leader of before was slow: what the one of now noted stays.
+#[test]
+fn a_cursor_that_moved_in_the_meantime_is_left_alone() {
+    let mut proxy = Proxy::new(1);
+    proxy.run(300);
+    proxy.publish(1);
+    let moved = [*b"weirevt1", 9_u64.to_le_bytes()].concat();
+    proxy.process.set_shared(CURSOR, &moved);
+    proxy.answer(0);
+    assert_eq!(proxy.process.shared(CURSOR), Some(moved));
+}
+
 #[test]
 fn reports_go_out_one_at_a_time_and_what_they_are_told_is_heard() {
     let mut proxy = Proxy::new(4);
