@@ -138,6 +138,17 @@ proptest! {
         run(async { check(&World::new().apply("/v1/quota/reset", &body).await, &[200, 400]) });
     }
 
+    #[test]
+    fn any_report(body in value(), limits in value()) {
+        let report = json!({"slot": "weir/default/edge/rate-limit", "instance": "i", "sequence": 1, "limits": limits});
+        run(async {
+            let world = World::new();
+            for body in [body, report] {
+                check(&world.apply("/v1/proxy/leases", &body).await, &[200, 400]);
+            }
+        });
+    }
+
     /// A reader that always asks with the last cursor gets each event of its namespace once, whatever happens between
     /// and during its polls.
     #[test]

@@ -12,6 +12,7 @@
 mod change;
 mod failure;
 mod jwt;
+mod leases;
 mod limits;
 mod operator;
 mod quota;
