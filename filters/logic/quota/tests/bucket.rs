@@ -1,0 +1,168 @@
+//! Bucket tables: a map as their model, and any bytes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+use weir_quota::bucket::{Bucket, Layout, MAX_ENTRIES};
+use weir_quota::cell::State;
+
+#[derive(Clone, Debug)]
+enum Op {
+    Put(u64, State),
+    Remove(u64),
+    Sweep,
+    Reload,
+    Wait(u64),
+}
+
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let state = (0_u64..100, any::<u64>()).prop_map(|(expires, word)| State { expires, word });
+    let op = prop_oneof![
+        8 => (0_u64..24, state).prop_map(|(key, state)| Op::Put(key, state)),
+        2 => (0_u64..24).prop_map(Op::Remove),
+        1 => Just(Op::Sweep),
+        1 => Just(Op::Reload),
+        1 => (0_u64..20).prop_map(Op::Wait),
+    ];
+    prop::collection::vec(op, 1..120)
+}
+
+/// Which of `model`'s entries would expire first.
+fn first(model: &HashMap<u64, State>) -> u64 {
+    model.values().map(|state| state.expires).min().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    /// The same answers as a map's, less what the bucket says it dropped: expired entries, and of a bucket full of live
+    /// ones the entry that expires first, never another.
+    #[test]
+    fn a_bucket_is_a_map(ops in ops()) {
+        let (mut bucket, mut model, mut now) = (Bucket::default(), HashMap::new(), 0);
+        for op in ops {
+            match op {
+                Op::Put(key, state) => {
+                    let new = !model.contains_key(&key);
+                    let put = bucket.put(key, state, now);
+                    prop_assert!(new || (put.expired == 0 && put.evicted.is_none()));
+                    if put.expired > 0 {
+                        prop_assert_eq!(model.len(), MAX_ENTRIES);
+                        let before = model.len();
+                        model.retain(|_, state: &mut State| state.expires > now);
+                        prop_assert_eq!(before - model.len(), put.expired);
+                    }
+                    if let Some((evicted, state)) = put.evicted {
+                        prop_assert_eq!(model.len(), MAX_ENTRIES);
+                        prop_assert_eq!(state.expires, first(&model));
+                        prop_assert!(state.expires > now);
+                        prop_assert_eq!(model.remove(&evicted), Some(state));
+                    }
+                    model.insert(key, state);
+                }
+                Op::Remove(key) => prop_assert_eq!(bucket.remove(key), model.remove(&key)),
+                Op::Sweep => {
+                    let before = model.len();
+                    model.retain(|_, state| state.expires > now);
+                    prop_assert_eq!(bucket.sweep(now), before - model.len());
+                }
+                Op::Reload => bucket = Bucket::parse(&bucket.to_bytes()),
+                Op::Wait(wait) => now += wait,
+            }
+            for key in 0..24 {
+                prop_assert_eq!(bucket.get(key), model.get(&key).copied());
+            }
+            let live = model.values().filter(|state| state.expires > now).count();
+            prop_assert_eq!(bucket.live(now), live);
+            prop_assert!(bucket.to_bytes().len() <= MAX_ENTRIES * 24);
+        }
+    }
+
+    /// Any bytes are a bucket: whole entries read back, everything else is empty; and every operation goes on working.
+    #[test]
+    fn any_bytes_are_a_bucket(bytes in prop::collection::vec(any::<u8>(), 0..500), key: u64, now: u64) {
+        let mut bucket = Bucket::parse(&bytes);
+        let whole = bytes.len().is_multiple_of(24) && bytes.len() <= MAX_ENTRIES * 24;
+        prop_assert_eq!(bucket.to_bytes(), if whole { bytes } else { Vec::new() });
+        let state = State { expires: now, word: 1 };
+        bucket.put(key, state, now);
+        prop_assert_eq!(bucket.get(key), Some(state));
+        prop_assert_eq!(bucket.remove(key), Some(state));
+        bucket.sweep(now);
+        prop_assert!(bucket.to_bytes().len() <= MAX_ENTRIES * 24);
+    }
+}
+
+#[test]
+fn an_entry_is_24_bytes_little_endian() {
+    let mut bucket = Bucket::default();
+    bucket.put(
+        0x0102,
+        State {
+            expires: 0x0304,
+            word: 0x0506,
+        },
+        0,
+    );
+    let mut expected = [0; 24];
+    (expected[0], expected[1], expected[8]) = (2, 1, 4);
+    (expected[9], expected[16], expected[17]) = (3, 6, 5);
+    assert_eq!(bucket.to_bytes(), expected);
+}
+
+/// SplitMix64 (Steele, Lea, Flood, 2014).
+fn fingerprints(seed: u64) -> impl Iterator<Item = u64> {
+    (1_u64..).map(move |step| {
+        let mut z = seed.wrapping_add(step.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    })
+}
+
+#[test]
+fn a_hundred_thousand_keys_fit() {
+    let layout = Layout::for_keys(100_000);
+    for seed in 0..3 {
+        let mut table = vec![Bucket::default(); layout.buckets() as usize];
+        for key in fingerprints(seed).take(100_000) {
+            let put = table[layout.bucket_of(key) as usize].put(
+                key,
+                State {
+                    expires: 9,
+                    word: key,
+                },
+                0,
+            );
+            assert_eq!(put.evicted, None);
+        }
+        let bytes: usize = table.iter().map(|bucket| bucket.to_bytes().len()).sum();
+        assert!(bytes <= 8 << 20, "{bytes}");
+        for key in fingerprints(seed).take(100_000) {
+            assert_eq!(table[layout.bucket_of(key) as usize].get(key).unwrap().word, key);
+        }
+    }
+}
+
+#[test]
+fn a_layout_has_four_keys_to_a_bucket_at_most() {
+    for (keys, buckets) in [
+        (0, 1),
+        (1, 1),
+        (4, 1),
+        (5, 2),
+        (100_000, 32_768),
+        (u32::MAX, 1 << 30),
+    ] {
+        let layout = Layout::for_keys(keys);
+        assert_eq!(layout.buckets(), buckets);
+        assert_eq!(layout.bucket_of(0), 0);
+        assert_eq!(layout.bucket_of(u64::MAX), buckets - 1);
+    }
+}
