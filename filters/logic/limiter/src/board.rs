@@ -59,6 +59,8 @@ struct Entry {
 struct Granted {
     record: ShareRecord,
     before: Share,
+    /// The key has the limit's share again; its record stays until no worker uses the one before.
+    leaving: bool,
 }
 
 impl Board {
@@ -155,6 +157,7 @@ impl Granted {
         Self {
             record,
             before: record.share(),
+            leaving: false,
         }
     }
 

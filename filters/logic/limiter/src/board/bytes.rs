@@ -69,6 +69,7 @@ impl Granted {
     fn write(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.before.to_le_bytes());
         bytes.extend_from_slice(&self.record.to_bytes());
+        bytes.push(self.leaving.into());
     }
 }
 
@@ -97,7 +98,12 @@ impl Reader<'_> {
     fn granted(&mut self) -> Option<Granted> {
         let before = self.u32()?;
         let record = ShareRecord::parse(&self.take::<{ ShareRecord::BYTES }>()?)?;
-        Some(Granted { record, before })
+        let [leaving] = self.take()?;
+        Some(Granted {
+            record,
+            before,
+            leaving: leaving != 0,
+        })
     }
 
     fn entry(&mut self) -> Option<Entry> {
