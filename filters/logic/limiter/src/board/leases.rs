@@ -1,6 +1,6 @@
 //! Shares on the board: what is reported of them, and what comes of an answer.
 
-use weir_policy::proxy::{KeyReport, LeaseAnswer, LimitGrant, LimitReport, Share, WHOLE};
+use weir_policy::proxy::{KeyReport, LeaseAnswer, LimitGrant, LimitReport, Share};
 use weir_quota::cell::Rate;
 use weir_quota::share::ShareRecord;
 
@@ -65,7 +65,7 @@ impl Board {
         self.lease = Some(Lease {
             ends: sent.saturating_add(length),
             length,
-            equal: WHOLE / answer.proxies.max(1),
+            proxies: answer.proxies,
         });
         for limit in limits {
             let grant = answer.limits.iter().find(|grant| grant.limit == limit.path());
