@@ -10,6 +10,7 @@ mod leases;
 use weir_policy::document::rate_limit_policy::limit::WhenLost;
 use weir_policy::proxy::{Share, WHOLE};
 use weir_quota::cell::Rate;
+use weir_quota::lease::lapsed;
 use weir_quota::share::ShareRecord;
 
 use crate::key::Fingerprint;
@@ -39,8 +40,8 @@ struct Lease {
     ends: u64,
     /// Nanoseconds.
     length: u64,
-    /// What each process has when all have the same.
-    equal: Share,
+    /// How many processes share the limits.
+    proxies: u32,
 }
 
 /// What is known of one limit.
@@ -59,6 +60,8 @@ struct Entry {
 struct Granted {
     record: ShareRecord,
     before: Share,
+    /// The key has the limit's share again; its record stays until no worker uses the one before.
+    leaving: bool,
 }
 
 impl Board {
@@ -155,6 +158,7 @@ impl Granted {
         Self {
             record,
             before: record.share(),
+            leaving: false,
         }
     }
 
@@ -176,16 +180,13 @@ impl Lease {
         if now <= self.ends {
             return granted;
         }
-        let cut = granted.record.share().min(self.equal);
-        let first = granted.record.grant(cut, self.ends, rate);
+        let share = granted.record.share();
+        let after = |leases| lapsed(share, self.proxies, when_lost, leases, 1);
+        let first = granted.record.grant(after(1), self.ends, rate);
         let second_end = self.ends.saturating_add(self.length);
         if now <= second_end {
             return Granted::unheard(first);
         }
-        let share = match when_lost {
-            WhenLost::EqualShare => self.equal,
-            WhenLost::Deny => 0,
-        };
-        Granted::unheard(first.grant(share, second_end, rate))
+        Granted::unheard(first.grant(after(2), second_end, rate))
     }
 }

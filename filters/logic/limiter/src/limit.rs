@@ -37,14 +37,14 @@ struct Plans {
 }
 
 impl Limit {
-    /// Checks and compiles; `policy` is the policy's name, `above` the limits above this one, the topmost first.
-    pub(crate) fn try_new(
+    /// Checks and compiles; `policy` is the policy's name, `descriptors` are those of the limits above this one, the
+    /// topmost first, and its own.
+    pub(crate) fn try_new<'d>(
         policy: &str,
         limit: &CompiledLimit,
-        above: &[&CompiledLimit],
+        descriptors: impl Iterator<Item = &'d CompiledDescriptor>,
     ) -> Result<Self, Problem> {
         let path = format!("{policy}/{}", limit.name);
-        let descriptors = above.iter().flat_map(|limit| &limit.key).chain(&limit.key);
         let quota = Quota::try_new(limit.quota, limit.cost.response_header.is_some());
         Ok(Self {
             id: LimitId(xxh3_64(path.as_bytes())),

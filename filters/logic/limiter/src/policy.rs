@@ -3,8 +3,9 @@
 use weir_policy::compiled::rate_limit::{CompiledLimit, CompiledRateLimitPolicy};
 use weir_policy::document::rate_limit_policy::exemption::{Exemption as ExemptionSpec, Networks};
 use weir_policy::document::rate_limit_policy::{HeaderFields, OnError};
+use weir_policy::name::Name;
 use weir_policy::problem::Problem;
-use weir_quota::tree;
+use weir_quota::tree::QuotaTree;
 use weir_route_match::Matcher;
 
 use crate::address::{Network, client};
@@ -123,27 +124,15 @@ fn exemptions(exemptions: &[ExemptionSpec]) -> Result<Vec<Exemption>, Problem> {
 fn limits(policy: &str, limits: &[CompiledLimit]) -> Result<Vec<Limit>, Problem> {
     let parents: Vec<(&str, Option<&str>)> = limits
         .iter()
-        .map(|limit| {
-            (
-                limit.name.as_str(),
-                limit.parent.as_ref().map(|name| name.as_str()),
-            )
-        })
+        .map(|limit| (limit.name.as_str(), limit.parent.as_ref().map(Name::as_str)))
         .collect();
-    let tree = tree::Tree::try_new(&parents).map_err(|error| {
-        Problem::new(
-            "invalid_tree",
-            format!("/limits/{}", error.index()),
-            error.to_string(),
-        )
-    })?;
+    let tree =
+        QuotaTree::try_new(&parents).map_err(|error| Problem::new("invalid_tree", "", error.to_string()))?;
     let compile = |(index, limit)| {
-        let above: Vec<&CompiledLimit> = tree
-            .above(index)
-            .iter()
-            .filter_map(|index| limits.get(*index))
-            .collect();
-        Limit::try_new(policy, limit, &above).map_err(|problem| below(&format!("/limits/{index}"), problem))
+        let chain = tree.chain(index).iter().filter_map(|index| limits.get(*index));
+        let descriptors = chain.flat_map(|limit| &limit.key);
+        Limit::try_new(policy, limit, descriptors)
+            .map_err(|problem| below(&format!("/limits/{index}"), problem))
     };
     limits.iter().enumerate().map(compile).collect()
 }

@@ -17,7 +17,7 @@ impl Board {
         let lease = Lease {
             ends: reader.u64()?,
             length: reader.u64()?,
-            equal: reader.u32()?,
+            proxies: reader.u32()?,
         };
         let count = reader.u32()?;
         let limits = (0..count).map(|_| reader.entry()).collect::<Option<Vec<_>>>()?;
@@ -35,12 +35,12 @@ impl Board {
         let lease = self.lease.unwrap_or(Lease {
             ends: 0,
             length: 0,
-            equal: 0,
+            proxies: 0,
         });
         bytes.extend_from_slice(&self.born.to_le_bytes());
         bytes.extend_from_slice(&lease.ends.to_le_bytes());
         bytes.extend_from_slice(&lease.length.to_le_bytes());
-        bytes.extend_from_slice(&lease.equal.to_le_bytes());
+        bytes.extend_from_slice(&lease.proxies.to_le_bytes());
         bytes.extend_from_slice(&length(self.limits.len()));
         for entry in &self.limits {
             entry.write(&mut bytes);
@@ -69,6 +69,7 @@ impl Granted {
     fn write(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.before.to_le_bytes());
         bytes.extend_from_slice(&self.record.to_bytes());
+        bytes.push(self.leaving.into());
     }
 }
 
@@ -97,7 +98,12 @@ impl Reader<'_> {
     fn granted(&mut self) -> Option<Granted> {
         let before = self.u32()?;
         let record = ShareRecord::parse(&self.take::<{ ShareRecord::BYTES }>()?)?;
-        Some(Granted { record, before })
+        let [leaving] = self.take()?;
+        Some(Granted {
+            record,
+            before,
+            leaving: leaving != 0,
+        })
     }
 
     fn entry(&mut self) -> Option<Entry> {

@@ -1,6 +1,6 @@
 //! Shares on the board: what is reported of them, and what comes of an answer.
 
-use weir_policy::proxy::{KeyReport, LeaseAnswer, LimitGrant, LimitReport, Share, WHOLE};
+use weir_policy::proxy::{KeyReport, LeaseAnswer, LimitGrant, LimitReport, Share};
 use weir_quota::cell::Rate;
 use weir_quota::share::ShareRecord;
 
@@ -65,7 +65,7 @@ impl Board {
         self.lease = Some(Lease {
             ends: sent.saturating_add(length),
             length,
-            equal: WHOLE / answer.proxies.max(1),
+            proxies: answer.proxies,
         });
         for limit in limits {
             let grant = answer.limits.iter().find(|grant| grant.limit == limit.path());
@@ -81,20 +81,23 @@ impl Board {
             return;
         };
         let entry = self.entry_mut(limit.id());
-        let known: Vec<Fingerprint> = entry.keys.iter().map(|(key, _)| *key).collect();
-        entry.keys.clear();
+        let known = std::mem::take(&mut entry.keys);
         for granted in grant.keys.iter().take(MAX_KEYS) {
             let Ok(key) = u64::from_str_radix(&granted.key, 16).map(Fingerprint) else {
                 continue;
             };
-            let own = before
-                .granted(limit, Some(key), now)
-                .filter(|_| known.contains(&key));
-            let next = match own {
+            let own = before.granted(limit, Some(key), now);
+            let is_own = known.iter().any(|(other, own)| *other == key && !own.leaving);
+            let next = match own.filter(|_| is_own) {
                 Some(own) => own.next(own.record.grant(granted.share, now, rate)),
                 None => base.next(base.record.listed(granted.share, now, rate)),
             };
             entry.put(key, next);
+        }
+        for (key, own) in known.into_iter().filter(|(_, own)| !own.leaving) {
+            if entry.own(key).is_none() {
+                entry.put(key, own.left(base.record.retired(now, rate)));
+            }
         }
         entry.base = Some(base.next(base.record.grant(grant.share, now, rate)));
     }
@@ -123,6 +126,15 @@ impl Granted {
         Self {
             record,
             before: self.record.share(),
+            leaving: false,
+        }
+    }
+
+    /// After the key has lost its own share.
+    const fn left(self, record: ShareRecord) -> Self {
+        Self {
+            leaving: true,
+            ..self.next(record)
         }
     }
 }
