@@ -8,8 +8,9 @@ use weir_core::lease::{Holder, MAX_KEYS, SharedLimit};
 use weir_policy::proxy::{LeaseAnswer, LeaseReport};
 use weir_quota::lease::{LeaseBook, LeaseSettings, LeaseView};
 
-/// How long a share may be used after the report that it answers.
-const LEASE_MS: u64 = 5_000;
+/// How long a share may be used after the report that it answers: longer than a proxy takes to notice that the worker that
+/// speaks for it is gone, to choose another (5 s), and to be sure that no report of the first is on its way (2 s).
+const LEASE_MS: u64 = 10_000;
 /// The part of a limit that is split evenly among all processes, whatever their demand, parts per million.
 const FLOOR_PPM: u32 = 10_000;
 

@@ -47,11 +47,15 @@ impl RateLimitFilter {
             return Ok(None);
         }
         let asked = self.lately.per_second(self.shared.demand(host)?, now);
-        let board = self.shared.change_board(host, now, |board| board.clone())?;
+        let (board, sequence) = self.shared.change_board(host, now, |board| {
+            let sequence = board.count_report();
+            (board.clone(), sequence)
+        })?;
         let node = host.property(&["node", "id"])?.unwrap_or_default();
         let report = LeaseReport {
             slot: self.limiter.slot().to_owned(),
             instance: format!("{}@{}", String::from_utf8_lossy(&node), board.born()),
+            sequence,
             limits: board.report(self.limiter.fleet_limits(), &asked, now),
         };
         let body = serde_json::to_vec(&report).map_err(|_| HostError::BadArgument)?;

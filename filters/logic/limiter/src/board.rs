@@ -27,6 +27,8 @@ const STALE_NS: u64 = 2 * FRESH_NS;
 pub struct Board {
     /// When the process began to keep quotas of the fleet without having heard of any share, Unix nanoseconds.
     born: u64,
+    /// How many reports were made.
+    reports: u64,
     /// When the lease ends, and how long it was, nanoseconds.
     lease: Option<Lease>,
     /// Sorted by id.
@@ -69,6 +71,7 @@ impl Board {
     pub fn new(born: u64) -> Self {
         Self {
             born,
+            reports: 0,
             lease: None,
             limits: Vec::new(),
         }
@@ -77,6 +80,12 @@ impl Board {
     /// When the process began to keep quotas: tells it from others, and from itself after a restart. Unix nanoseconds.
     pub fn born(&self) -> u64 {
         self.born
+    }
+
+    /// Counts a report; its number.
+    pub fn count_report(&mut self) -> u64 {
+        self.reports = self.reports.saturating_add(1);
+        self.reports
     }
 
     /// How often the limit's counts were reset.

@@ -62,8 +62,11 @@ impl QuotaTree {
             .map(|index| chain(index, limits, &parents))
             .collect();
         let chains = chains?;
-        let mut order: Vec<usize> = (0..limits.len()).collect();
-        order.sort_by_key(|index| chains.get(*index).map_or(0, Vec::len));
+        let at_depth = |depth| move |(_, chain): &(usize, &Vec<usize>)| chain.len() == depth;
+        let order = (1..=MAX_DEPTH)
+            .flat_map(|depth| chains.iter().enumerate().filter(at_depth(depth)))
+            .map(|(index, _)| index)
+            .collect();
         Ok(Self { order, chains })
     }
 

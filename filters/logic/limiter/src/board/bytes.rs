@@ -14,6 +14,7 @@ impl Board {
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes.strip_prefix(MAGIC)?);
         let born = reader.u64()?;
+        let reports = reader.u64()?;
         let lease = Lease {
             ends: reader.u64()?,
             length: reader.u64()?,
@@ -24,6 +25,7 @@ impl Board {
         let sorted = limits.is_sorted_by(|one, next| one.limit < next.limit);
         sorted.then_some(Self {
             born,
+            reports,
             lease: (lease.ends > 0).then_some(lease),
             limits,
         })
@@ -38,6 +40,7 @@ impl Board {
             proxies: 0,
         });
         bytes.extend_from_slice(&self.born.to_le_bytes());
+        bytes.extend_from_slice(&self.reports.to_le_bytes());
         bytes.extend_from_slice(&lease.ends.to_le_bytes());
         bytes.extend_from_slice(&lease.length.to_le_bytes());
         bytes.extend_from_slice(&lease.proxies.to_le_bytes());
