@@ -390,6 +390,20 @@ pub(crate) fn shard_map(name: &str, backend: &str) -> Value {
     })
 }
 
+/// The policy `api`, with a limit whose key has two values.
+pub(crate) fn rate_limit_policy(namespace: &str) -> Value {
+    json!({
+        "apiVersion": "weir.dev/v1alpha1",
+        "kind": "RateLimitPolicy",
+        "metadata": {"namespace": namespace, "name": "api"},
+        "spec": {"limits": [{
+            "name": "per-user",
+            "key": [{"header": "x-user"}, {"header": "x-plan"}],
+            "quota": {"rate": {"requests": 1, "window": "1s"}},
+        }]},
+    })
+}
+
 pub(crate) fn path_of(document: &Value) -> String {
     let kind: Kind = document["kind"].as_str().unwrap().parse().unwrap();
     let text = |field: &str| document["metadata"][field].as_str().unwrap().to_owned();
