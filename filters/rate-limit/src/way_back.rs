@@ -51,7 +51,7 @@ impl RateLimitFilter {
             let sequence = board.count_report();
             (board.clone(), sequence)
         })?;
-        let node = host.property(&["node", "id"])?.unwrap_or_default();
+        let node = host.property(&["xds", "node", "id"])?.unwrap_or_default();
         let report = LeaseReport {
             slot: self.limiter.slot().to_owned(),
             instance: format!("{}@{}", String::from_utf8_lossy(&node), board.born()),
