@@ -21,7 +21,13 @@ fn rates() -> impl Strategy<Value = Rate> {
 enum Event {
     Wait(u64),
     Grant(u32),
-    Ask { key: usize, cost: u64, stale: bool },
+    Ask {
+        key: usize,
+        cost: u64,
+        stale: bool,
+    },
+    /// After the fact.
+    Charge(u64),
 }
 
 fn shares() -> impl Strategy<Value = u32> {
@@ -30,9 +36,10 @@ fn shares() -> impl Strategy<Value = u32> {
 
 fn events(longest_wait: u64) -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
-        3 => (0..longest_wait).prop_map(Event::Wait),
-        1 => shares().prop_map(Event::Grant),
-        6 => (0_usize..3, 0_u64..6, any::<bool>()).prop_map(|(key, cost, stale)| Event::Ask { key, cost, stale }),
+        6 => (0..longest_wait).prop_map(Event::Wait),
+        2 => shares().prop_map(Event::Grant),
+        12 => (0_usize..3, 0_u64..6, any::<bool>()).prop_map(|(key, cost, stale)| Event::Ask { key, cost, stale }),
+        1 => (0_u64..60).prop_map(Event::Charge),
     ];
     prop::collection::vec(event, 1..150)
 }
@@ -67,7 +74,7 @@ impl Tokens {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(800))]
 
     /// One record and entries of any age give the answers of buckets that live through every grant.
     #[test]
@@ -100,6 +107,7 @@ proptest! {
                     let left = oracle[key].0 / u128::from(WHOLE) / u128::from(rate.interval_ns());
                     prop_assert_eq!(u128::from(verdict.remaining()), left);
                 }
+                Event::Charge(_) => {}
             }
         }
     }
@@ -112,7 +120,9 @@ proptest! {
         first in shares(),
         events in events(120),
         jitter in 0_u64..MS,
+        debt: bool,
     ) {
+        let rate = if debt { rate.with_debt() } else { rate };
         let mut now = EPOCH;
         let mut records = (ShareRecord::first(first, now, &rate), ShareRecord::first(0, now, &rate));
         let mut state = None;
@@ -144,6 +154,7 @@ proptest! {
                         windows.iter_mut().for_each(|window| *window -= price);
                     }
                 }
+                Event::Charge(cost) => state = Some(Gcra::shared(&rate, current).charge(state, now, cost)),
             }
             prop_assert!(windows.iter().all(|window| *window >= 0), "{windows:?}");
         }
@@ -151,16 +162,75 @@ proptest! {
 }
 
 #[test]
-fn debug_shape() {
+fn a_first_share_starts_empty() {
     let rate = Rate::try_new(10, 1_000 * MS, 10).unwrap();
-    let record = ShareRecord::first(WHOLE, EPOCH, &rate);
+    let record = ShareRecord::first(WHOLE / 2, EPOCH, &rate);
     let (verdict, _) = Gcra::shared(&rate, &record).check(None, EPOCH, 1);
     assert!(matches!(
         verdict,
         Verdict::Deny {
             remaining: 0,
-            retry_after_ns: Some(100_000_000),
+            retry_after_ns: Some(200_000_000),
             ..
         }
     ));
+}
+
+/// A key that gets a share of its own keeps what it has; back at the limit's share it starts empty, unless it was full.
+#[test]
+fn a_key_comes_and_goes() {
+    let rate = Rate::try_new(10, 1_000 * MS, 10).unwrap();
+    let second = |seconds: u64| EPOCH + seconds * 1_000 * MS;
+    let base = ShareRecord::first(WHOLE / 2, EPOCH, &rate);
+    let (verdict, state) = Gcra::shared(&rate, &base).check(None, second(10), 2);
+    assert_eq!(verdict.remaining(), 3);
+    let key = base.listed(WHOLE, second(10), &rate);
+    let look = |record, state, at| Gcra::shared(&rate, record).check(state, at, 0).0.remaining();
+    assert_eq!(look(&key, state, second(10)), 3);
+    let (_, state) = Gcra::shared(&rate, &key).check(state, second(10), 1);
+    // A worker that has not heard of it yet reads what the others write.
+    assert_eq!(look(&base, state, second(10)), 2);
+    assert_eq!(look(&key, state, second(11)), 10);
+    let (_, state) = Gcra::shared(&rate, &key).check(state, second(12), 1);
+    let retired = base.retired(second(12), &rate);
+    assert_eq!(look(&retired, state, second(12)), 0);
+    assert_eq!(look(&base, state, second(12)), 0);
+    assert_eq!(look(&base, state, second(20)), 5);
+    // A worker that has not heard of that does not take the new bucket for its own.
+    let (_, state) = Gcra::shared(&rate, &retired).check(state, second(12), 1);
+    assert_eq!(look(&key, state, second(12) + 50 * MS), 0);
+}
+
+/// The clock steps back behind the grant: no time passes, then a grant of the same share sets it going.
+#[test]
+fn a_step_back_waits_for_a_grant() {
+    let rate = Rate::try_new(10, 1_000 * MS, 10).unwrap();
+    let record = ShareRecord::first(WHOLE / 2, EPOCH, &rate);
+    let past = EPOCH - 3_600_000 * MS;
+    let cell = |record, at| Gcra::shared(&rate, record).check(None, at, 0).0.remaining();
+    assert_eq!(cell(&record, past + 1_000 * MS), 0);
+    let again = record.grant(WHOLE / 2, past, &rate);
+    assert_eq!(cell(&again, past), 0);
+    assert_eq!(cell(&again, past + 1_000 * MS), 5);
+}
+
+/// Entries may be dropped at `expires` although the share has grown once since: they are full by then.
+#[test]
+fn an_expired_entry_says_no_more_than_none() {
+    let rate = Rate::try_new(10, 1_000 * MS, 10).unwrap();
+    for (before, after) in [
+        (WHOLE / 10, WHOLE),
+        (WHOLE / 2, WHOLE / 2),
+        (WHOLE, WHOLE / 3),
+        (WHOLE / 3, WHOLE / 2),
+    ] {
+        let (start, record) = (EPOCH + 60_000 * MS, ShareRecord::first(before, EPOCH, &rate));
+        let (_, state) = Gcra::shared(&rate, &record).check(None, start, 1);
+        for wait in (0..3_000).step_by(50) {
+            let grown = record.grant(after, start + wait * MS, &rate);
+            let expires = state.unwrap().expires.max(start + wait * MS);
+            let look = |state| Gcra::shared(&rate, &grown).check(state, expires, 0).0;
+            assert_eq!(look(state).remaining(), look(None).remaining());
+        }
+    }
 }

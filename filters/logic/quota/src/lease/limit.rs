@@ -44,6 +44,8 @@ pub(super) struct Limit {
     /// By id.
     holders: Vec<Holder>,
     keys: BTreeMap<u64, Key>,
+    /// The key that a place is kept for, until when.
+    awaited: Option<(u64, u64)>,
 }
 
 #[derive(Debug)]
@@ -248,7 +250,8 @@ impl Limit {
         if self.keys.contains_key(&key) {
             return;
         }
-        let room = self.keys.len() < most;
+        let kept = usize::from(self.keeps_place_from(key, terms));
+        let room = self.keys.len().saturating_add(kept) < most;
         let apart = report.held > base.held || (terms.quiet && report.held != base.held);
         let apart = apart && self.keys.len() < most.saturating_mul(2);
         if (room && report.demand > 0) || apart {
@@ -258,11 +261,11 @@ impl Limit {
                 Key {
                     leases,
                     asked_ms: 0,
-                    leaving: !room,
+                    leaving: self.keys.len() >= most,
                 },
             );
         } else if report.demand > 0 {
-            self.make_room(report.demand, terms);
+            self.make_room(key, report.demand, terms);
         }
     }
 
@@ -274,9 +277,9 @@ impl Limit {
         self.keys.retain(|_, key| stays(key));
     }
 
-    /// Lets the coldest key go for one with more than twice its demand; one at a time.
-    fn make_room(&mut self, demand: u64, terms: &Terms) {
-        if self.keys.values().any(|key| key.leaving) {
+    /// Lets the coldest key go for one with more than twice its demand, and keeps its place for that one; one at a time.
+    fn make_room(&mut self, hot: u64, demand: u64, terms: &Terms) {
+        if self.keeps_place_from(hot, terms) || self.keys.values().any(|key| key.leaving) {
             return;
         }
         let holders = &self.holders;
@@ -284,9 +287,21 @@ impl Limit {
             .keys
             .values_mut()
             .map(|key| (key.demand(holders, terms), key));
-        if let Some((least, key)) = coldest.min_by_key(|(demand, _)| *demand) {
-            key.leaving = demand > least.saturating_mul(2);
+        let Some((least, key)) = coldest.min_by_key(|(demand, _)| *demand) else {
+            return;
+        };
+        if demand > least.saturating_mul(2) {
+            key.leaving = true;
+            self.awaited = Some((hot, terms.now.saturating_add(terms.settings.lease_ms)));
         }
+    }
+
+    /// Whether a place is kept for another key.
+    fn keeps_place_from(&self, key: u64, terms: &Terms) -> bool {
+        let Some((awaited, until)) = self.awaited else {
+            return false;
+        };
+        awaited != key && terms.now < until && !self.keys.contains_key(&awaited)
     }
 
     fn base_outstanding(&self, terms: &Terms) -> u64 {
