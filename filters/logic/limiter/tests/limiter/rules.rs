@@ -226,6 +226,22 @@ fn requests_under_way_are_counted_until_they_end() {
 }
 
 #[test]
+fn the_end_of_the_last_request_under_way_counts_as_well() {
+    let slot = Slot::with(&[at_once(1)]);
+    for second in 0..3 {
+        let now = NOW + second * SECOND;
+        let pending = slot.passed(&Request::new(), now).pending;
+        assert!(!slot.passes(&Request::new(), now));
+        slot.limiter.on_end(&pending[0], &slot.world, now).unwrap();
+    }
+    // An end whose beginning is forgotten takes no place.
+    let pending = slot.passed(&Request::new(), NOW).pending;
+    slot.world.put(0, &[]);
+    slot.limiter.on_end(&pending[0], &slot.world, NOW).unwrap();
+    assert!(slot.world.keys().is_empty());
+}
+
+#[test]
 fn a_shadow_counts_requests_under_way_as_long_as_they_are() {
     let slot = two(
         policy(&[of_all(2)], &json!({})),
