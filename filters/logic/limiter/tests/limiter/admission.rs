@@ -291,7 +291,7 @@ fn a_worker_that_is_always_overtaken_gives_up_and_charges_nothing() {
 #[test]
 fn a_failure_at_any_call_fails_the_request_and_gives_back_what_was_charged() {
     for call in 0.. {
-        let (process, world) = (Process::new(&three(64, "deny")), World::default());
+        let (process, world) = (Process::new(&three(100_000, "deny")), World::default());
         world.fail(call, CellError::Failed);
         let decision = process.serve(
             Ask {
@@ -340,8 +340,14 @@ fn a_failure_lets_requests_pass_uncounted_where_every_policy_allows_it() {
 
 #[test]
 fn a_shadow_that_fails_is_counted_and_changes_nothing() {
-    let shadow = policy(&[limit(&json!({}))], &json!({"shadow": true, "onError": "deny"}));
-    let live = policy(&[limit(&json!({"quota": rate(1, 3_600_000)}))], &json!({}));
+    let shadow = policy(
+        &[limit(&json!({"key": []}))],
+        &json!({"shadow": true, "onError": "deny"}),
+    );
+    let live = policy(
+        &[limit(&json!({"key": [], "quota": rate(1, 3_600_000)}))],
+        &json!({}),
+    );
     let slot = Slot::new(&slot(&[("default/a", live), ("default/b", shadow)], &json!({})));
     slot.world.fail(2, CellError::Failed);
     assert!(slot.passed(&Request::new(), NOW).fields.is_some());
@@ -350,9 +356,9 @@ fn a_shadow_that_fails_is_counted_and_changes_nothing() {
 
 #[test]
 fn requests_under_way_that_pass_for_want_of_a_verdict_still_end_for_a_shadow() {
-    let at_once = json!({"quota": {"concurrency": {"requests": 1, "maxDurationMs": 60_000}}});
+    let at_once = json!({"key": [], "quota": {"concurrency": {"requests": 1, "maxDurationMs": 60_000}}});
     let shadow = policy(&[limit(&at_once)], &json!({"shadow": true}));
-    let live = policy(&[limit(&json!({}))], &json!({}));
+    let live = policy(&[limit(&json!({"key": []}))], &json!({}));
     let slot = Slot::new(&slot(&[("default/a", live), ("default/b", shadow)], &json!({})));
     slot.world.fail(0, CellError::Failed);
     let pending = slot.passed(&Request::new(), NOW).pending;
