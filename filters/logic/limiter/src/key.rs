@@ -7,6 +7,7 @@ use weir_policy::problem::Problem;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::descriptor::Descriptor;
+use crate::limit::below;
 use crate::request::LimitedRequest;
 
 /// Stands for a value that a request lacks: longer than any value is.
@@ -32,14 +33,21 @@ pub(crate) struct Found {
 }
 
 impl Key {
-    /// `limit` tells limits with the same descriptors apart.
+    /// `limit` tells limits with the same descriptors apart; the problem's pointer is relative to `own`, which come after
+    /// those of the limits above.
     pub(crate) fn try_new<'d>(
         limit: &str,
-        descriptors: impl Iterator<Item = &'d CompiledDescriptor>,
+        above: impl Iterator<Item = &'d CompiledDescriptor>,
+        own: &[CompiledDescriptor],
     ) -> Result<Self, Problem> {
+        let mut descriptors = above.map(Descriptor::try_new).collect::<Result<Vec<_>, _>>()?;
+        for (index, descriptor) in own.iter().enumerate() {
+            let compiled = Descriptor::try_new(descriptor);
+            descriptors.push(compiled.map_err(|problem| below(&format!("/{index}"), problem))?);
+        }
         Ok(Self {
             seed: xxh3_64(limit.as_bytes()),
-            descriptors: descriptors.map(Descriptor::try_new).collect::<Result<_, _>>()?,
+            descriptors,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use weir_policy::compiled::rate_limit::{CompiledDescriptor, CompiledLimit, CompiledQuota};
 use weir_policy::document::rate_limit_policy::limit::{Fleet, MissingKey};
-use weir_policy::problem::Problem;
+use weir_policy::problem::{Problem, escape};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::cost::Cost;
@@ -44,12 +44,12 @@ impl Limit {
         above: &[&CompiledLimit],
     ) -> Result<Self, Problem> {
         let path = format!("{policy}/{}", limit.name);
-        let descriptors = above.iter().flat_map(|limit| &limit.key).chain(&limit.key);
+        let above = above.iter().flat_map(|limit| &limit.key);
         let quota = Quota::try_new(limit.quota, limit.cost.response_header.is_some());
         Ok(Self {
             id: LimitId(xxh3_64(path.as_bytes())),
             name: limit.name.as_str().to_owned(),
-            key: key(&path, &quota, descriptors)?,
+            key: key(&path, &quota, above, &limit.key)?,
             path,
             on_missing_key: limit.on_missing_key,
             quota: quota.map_err(|problem| below("/quota", problem))?,
@@ -117,10 +117,11 @@ impl Limit {
 fn key<'d>(
     path: &str,
     quota: &Result<Quota, Problem>,
-    descriptors: impl Iterator<Item = &'d CompiledDescriptor>,
+    above: impl Iterator<Item = &'d CompiledDescriptor>,
+    own: &[CompiledDescriptor],
 ) -> Result<Key, Problem> {
     let kind = quota.as_ref().map_or("", Quota::kind);
-    Key::try_new(&format!("{path}/{kind}"), descriptors).map_err(|problem| below("/key", problem))
+    Key::try_new(&format!("{path}/{kind}"), above, own).map_err(|problem| below("/key", problem))
 }
 
 impl Plans {
@@ -135,7 +136,7 @@ impl Plans {
         let debt = limit.cost.response_header.is_some();
         let compile = |(plan, quota): (&String, &CompiledQuota)| match Quota::try_new(*quota, debt) {
             Ok(quota) => Ok((plan.as_bytes().into(), quota)),
-            Err(problem) => Err(below(&format!("/plans/quotas/{plan}"), problem)),
+            Err(problem) => Err(below(&format!("/plans/quotas/{}", escape(plan)), problem)),
         };
         Ok(Some(Self {
             from: Descriptor::try_new(&plans.from).map_err(|problem| below("/plans/from", problem))?,

@@ -16,7 +16,7 @@ use crate::request::LimitedRequest;
 pub struct Policy {
     name: String,
     shadow: bool,
-    /// The index of the policy in whose place it might come.
+    /// The index of the policy in whose place it might come; an index that no policy has, where that one is not here.
     candidate_for: Option<usize>,
     on_error: OnError,
     exemptions: Vec<Exemption>,
@@ -41,7 +41,7 @@ impl Policy {
         Ok(Self {
             name: name.to_owned(),
             shadow: policy.shadow,
-            candidate_for: live.and_then(|live| names.position(|name| name == live)),
+            candidate_for: live.map(|live| names.position(|name| name == live).unwrap_or(usize::MAX)),
             on_error: policy.on_error,
             exemptions: exemptions(&policy.exempt)?,
             headers: policy.headers,

@@ -184,12 +184,12 @@ fn descriptors_costs_and_exemptions_are_checked() {
     let path = json!({"path": {"template": "/{id}", "variable": "other"}});
     refused(
         &key(path),
-        &format!("{pointer}/limits/0/key/1/path/variable"),
+        &format!("{pointer}/limits/0/key/1/0/path/variable"),
         "variable",
     );
     refused(
         &key(json!({"header": "no name"})),
-        &format!("{pointer}/limits/0/key/1/header"),
+        &format!("{pointer}/limits/0/key/1/0/header"),
         "",
     );
     refused(
