@@ -54,7 +54,7 @@ struct Entry {
     keys: Vec<(Fingerprint, Granted)>,
 }
 
-/// A share, and the one before it, which some workers may still use.
+/// A share, and the most of those before it that some workers may still use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Granted {
     record: ShareRecord,
@@ -87,7 +87,7 @@ impl Board {
         entry.epoch = entry.epoch.wrapping_add(1);
     }
 
-    /// The process's share of a key at `now`; none where the quota is not the fleet's.
+    /// The process's share of a key, whatever its epoch, at `now`; none where the quota is not the fleet's.
     pub fn share(&self, limit: &Limit, key: Fingerprint, now: u64) -> Option<ShareRecord> {
         self.granted(limit, Some(key), now).map(|granted| granted.record)
     }
@@ -158,6 +158,14 @@ impl Granted {
         }
     }
 
+    /// After another grant, at `now`.
+    fn next(self, record: ShareRecord, now: u64) -> Self {
+        Self {
+            record,
+            before: self.held(now),
+        }
+    }
+
     /// The most that any worker may still use at `now`.
     fn held(self, now: u64) -> Share {
         let share = self.record.share();
@@ -177,15 +185,15 @@ impl Lease {
             return granted;
         }
         let cut = granted.record.share().min(self.equal);
-        let first = granted.record.grant(cut, self.ends, rate);
+        let first = granted.next(granted.record.grant(cut, self.ends, rate), self.ends);
         let second_end = self.ends.saturating_add(self.length);
         if now <= second_end {
-            return Granted::unheard(first);
+            return first;
         }
         let share = match when_lost {
             WhenLost::EqualShare => self.equal,
             WhenLost::Deny => 0,
         };
-        Granted::unheard(first.grant(share, second_end, rate))
+        first.next(first.record.grant(share, second_end, rate), second_end)
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn ask<'l, W: Cells + Tally>(
     let world = desk.world;
     let mut charges = Vec::with_capacity(policy.limits().len());
     for (number, limit) in policy.limits().iter().enumerate() {
-        let found = limit.key_of(request, board.epoch(limit.id()));
+        let found = limit.key_of(request);
         if found.incomplete {
             world.tally(index, number, Tallied::KeyMissing);
             match limit.on_missing_key() {
@@ -57,7 +57,7 @@ pub(crate) fn ask<'l, W: Cells + Tally>(
             policy: index,
             limit: number,
             quota: limit.quota_of(request),
-            key: found.fingerprint,
+            key: found.fingerprint.in_epoch(board.epoch(limit.id())),
             cost,
             share: board.share(limit, found.fingerprint, desk.now),
         });

@@ -97,13 +97,14 @@ impl Limit {
         &self.cost
     }
 
-    pub(crate) fn key_of(&self, request: &impl LimitedRequest, epoch: u32) -> Found {
-        self.key.of(request, epoch)
+    pub(crate) fn key_of(&self, request: &impl LimitedRequest) -> Found {
+        self.key.of(request)
     }
 
-    /// The key of requests with these values, as an operator writes them; none if they are no key of this limit.
+    /// The key under which requests with these values, as an operator writes them, are counted after `epoch` resets; none
+    /// if they are no key of this limit.
     pub fn key_of_texts(&self, values: &[String], epoch: u32) -> Option<Fingerprint> {
-        self.key.of_texts(values, epoch)
+        Some(self.key.of_texts(values)?.in_epoch(epoch))
     }
 
     /// The quota that is for `request`.

@@ -143,7 +143,8 @@ impl Limiter {
         else {
             return Ok(());
         };
-        let share = board.share(limit, pending.key, now);
+        let whose = pending.key.in_epoch(board.epoch(limit.id()));
+        let share = board.share(limit, whose, now);
         self.desk(world, now)
             .change(pending.key, |state| match cost.checked_sub(pending.charged) {
                 Some(0) => None,

@@ -1,6 +1,6 @@
 //! The board as bytes in shared data.
 
-use weir_quota::share::ShareRecord;
+use weir_quota::share::{ShareRecord, WHOLE};
 
 use super::{Board, Entry, Granted, Lease};
 use crate::key::Fingerprint;
@@ -97,7 +97,7 @@ impl Reader<'_> {
     fn granted(&mut self) -> Option<Granted> {
         let before = self.u32()?;
         let record = ShareRecord::parse(&self.take::<{ ShareRecord::BYTES }>()?)?;
-        Some(Granted { record, before })
+        (before <= WHOLE).then_some(Granted { record, before })
     }
 
     fn entry(&mut self) -> Option<Entry> {

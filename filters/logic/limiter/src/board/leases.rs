@@ -2,12 +2,11 @@
 
 use weir_policy::proxy::{KeyReport, LeaseAnswer, LimitGrant, LimitReport, Share, WHOLE};
 use weir_quota::cell::Rate;
-use weir_quota::share::ShareRecord;
 
-use super::{Board, Entry, Granted, Lease};
+use super::{Board, Entry, Granted, Lease, STALE_NS};
 use crate::demand::Demand;
 use crate::key::Fingerprint;
-use crate::limit::{Limit, LimitId};
+use crate::limit::Limit;
 
 /// The most keys of a limit with a share of their own.
 const MAX_KEYS: usize = 256;
@@ -52,7 +51,7 @@ impl Board {
         granted.map_or(0, |granted| granted.held(now))
     }
 
-    /// Takes an answer to a report that was sent at `sent`.
+    /// Takes an answer to a report that was sent at `sent`. An answer that comes after its leases have ended says nothing.
     pub fn apply<'l>(
         &mut self,
         answer: &LeaseAnswer,
@@ -60,10 +59,14 @@ impl Board {
         sent: u64,
         now: u64,
     ) {
-        let before = self.clone();
         let length = answer.lease_ms.saturating_mul(NANOS_PER_MILLI);
+        let ends = sent.saturating_add(length);
+        if ends <= now {
+            return;
+        }
+        let before = self.clone();
         self.lease = Some(Lease {
-            ends: sent.saturating_add(length),
+            ends,
             length,
             equal: WHOLE / answer.proxies.max(1),
         });
@@ -77,31 +80,41 @@ impl Board {
 
     /// `before`: the board as it was, from which shares go on as they are by now.
     fn take_grant(&mut self, before: &Self, limit: &Limit, rate: &Rate, grant: &LimitGrant, now: u64) {
-        let Some(base) = before.granted(limit, None, now) else {
+        let record = |key| before.granted(limit, key, now).map(|granted| granted.record);
+        let Some(base) = record(None) else {
             return;
         };
+        // Some workers still go by the board as it was, and it says what a share comes to when a lease ends meanwhile.
+        let used = |key| {
+            let later = before.held(limit, key, now.saturating_add(STALE_NS));
+            before.held(limit, key, now).max(later)
+        };
         let entry = self.entry_mut(limit.id());
-        let known: Vec<Fingerprint> = entry.keys.iter().map(|(key, _)| *key).collect();
-        entry.keys.clear();
+        let known = std::mem::take(&mut entry.keys);
         for granted in grant.keys.iter().take(MAX_KEYS) {
             let Ok(key) = u64::from_str_radix(&granted.key, 16).map(Fingerprint) else {
                 continue;
             };
-            let own = before
-                .granted(limit, Some(key), now)
-                .filter(|_| known.contains(&key));
+            let own = record(Some(key)).filter(|_| known.iter().any(|(known, _)| *known == key));
             let next = match own {
-                Some(own) => own.next(own.record.grant(granted.share, now, rate)),
-                None => base.next(base.record.listed(granted.share, now, rate)),
+                Some(own) => own.grant(granted.share, now, rate),
+                None => base.listed(granted.share, now, rate),
             };
-            entry.put(key, next);
+            entry.put(
+                key,
+                Granted {
+                    record: next,
+                    before: used(Some(key)),
+                },
+            );
         }
-        entry.base = Some(base.next(base.record.grant(grant.share, now, rate)));
-    }
-
-    /// Forgets limits other than these.
-    pub fn keep_only(&mut self, limits: &[LimitId]) {
-        self.limits.retain(|entry| limits.contains(&entry.limit));
+        // A key that is not listed any more is one of all others, but some workers may still use its own share.
+        let dropped = known.iter().filter(|(key, _)| entry.own(*key).is_none());
+        let most = dropped.map(|(key, _)| used(Some(*key))).max();
+        entry.base = Some(Granted {
+            record: base.grant(grant.share, now, rate),
+            before: used(None).max(most.unwrap_or(0)),
+        });
     }
 }
 
@@ -114,15 +127,6 @@ impl Entry {
                 }
             }
             Err(place) => self.keys.insert(place, (key, granted)),
-        }
-    }
-}
-
-impl Granted {
-    const fn next(self, record: ShareRecord) -> Self {
-        Self {
-            record,
-            before: self.record.share(),
         }
     }
 }
