@@ -57,7 +57,7 @@ struct Entry {
     keys: Vec<(Fingerprint, Granted)>,
 }
 
-/// A share, and the one before it, which some workers may still use.
+/// A share, and the most of those before it that some workers may still use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Granted {
     record: ShareRecord,
@@ -99,7 +99,7 @@ impl Board {
         entry.epoch = entry.epoch.wrapping_add(1);
     }
 
-    /// The process's share of a key at `now`; none where the quota is not the fleet's.
+    /// The process's share of a key, whatever its epoch, at `now`; none where the quota is not the fleet's.
     pub fn share(&self, limit: &Limit, key: Fingerprint, now: u64) -> Option<ShareRecord> {
         self.granted(limit, Some(key), now).map(|granted| granted.record)
     }
@@ -171,6 +171,15 @@ impl Granted {
         }
     }
 
+    /// After another grant, at `now`.
+    fn next(self, record: ShareRecord, now: u64) -> Self {
+        Self {
+            record,
+            before: self.held(now),
+            leaving: false,
+        }
+    }
+
     /// The most that any worker may still use at `now`.
     fn held(self, now: u64) -> Share {
         let share = self.record.share();
@@ -191,11 +200,11 @@ impl Lease {
         }
         let share = granted.record.share();
         let after = |leases| lapsed(share, self.proxies, when_lost, leases, 1);
-        let first = granted.record.grant(after(1), self.ends, rate);
+        let first = granted.next(granted.record.grant(after(1), self.ends, rate), self.ends);
         let second_end = self.ends.saturating_add(self.length);
         if now <= second_end {
-            return Granted::unheard(first);
+            return first;
         }
-        Granted::unheard(first.grant(after(2), second_end, rate))
+        first.next(first.record.grant(after(2), second_end, rate), second_end)
     }
 }

@@ -4,7 +4,6 @@ use weir_policy::compiled::rate_limit::CompiledRateLimitPolicy;
 use weir_policy::compiled::{ConfigError, ControlConfig, SlotConfig};
 use weir_policy::problem::escape;
 use weir_quota::bucket::Layout;
-use weir_quota::cell::State;
 use weir_route_match::Selector;
 
 use crate::admission::Desk;
@@ -15,11 +14,9 @@ use crate::judgement::{Asked, ask, judge};
 use crate::key::Fingerprint;
 use crate::limit::Limit;
 use crate::policy::Policy;
+use crate::quota::FORGOTTEN;
 use crate::request::LimitedRequest;
 use crate::tally::Tally;
-
-/// As a key that was never seen, for every kind of quota.
-const FORGOTTEN: State = State { expires: 0, word: 0 };
 
 /// Decides for every request of one slot.
 #[derive(Clone, Debug)]
@@ -146,7 +143,8 @@ impl Limiter {
         else {
             return Ok(());
         };
-        let share = board.share(limit, pending.key, now);
+        let whose = pending.key.in_epoch(board.epoch(limit.id()));
+        let share = board.share(limit, whose, now);
         self.desk(world, now)
             .change(pending.key, |state| match cost.checked_sub(pending.charged) {
                 Some(0) => None,

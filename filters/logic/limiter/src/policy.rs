@@ -17,7 +17,7 @@ use crate::request::LimitedRequest;
 pub struct Policy {
     name: String,
     shadow: bool,
-    /// The index of the policy in whose place it might come.
+    /// The index of the policy in whose place it might come; an index that no policy has, where that one is not here.
     candidate_for: Option<usize>,
     on_error: OnError,
     exemptions: Vec<Exemption>,
@@ -42,7 +42,7 @@ impl Policy {
         Ok(Self {
             name: name.to_owned(),
             shadow: policy.shadow,
-            candidate_for: live.and_then(|live| names.position(|name| name == live)),
+            candidate_for: live.map(|live| names.position(|name| name == live).unwrap_or(usize::MAX)),
             on_error: policy.on_error,
             exemptions: exemptions(&policy.exempt)?,
             headers: policy.headers,
@@ -129,10 +129,11 @@ fn limits(policy: &str, limits: &[CompiledLimit]) -> Result<Vec<Limit>, Problem>
     let tree =
         QuotaTree::try_new(&parents).map_err(|error| Problem::new("invalid_tree", "", error.to_string()))?;
     let compile = |(index, limit)| {
-        let chain = tree.chain(index).iter().filter_map(|index| limits.get(*index));
-        let descriptors = chain.flat_map(|limit| &limit.key);
-        Limit::try_new(policy, limit, descriptors)
-            .map_err(|problem| below(&format!("/limits/{index}"), problem))
+        let above = tree.chain(index).iter().filter(|above| **above != index);
+        let above = above
+            .filter_map(|index| limits.get(*index))
+            .flat_map(|limit| &limit.key);
+        Limit::try_new(policy, limit, above).map_err(|problem| below(&format!("/limits/{index}"), problem))
     };
     limits.iter().enumerate().map(compile).collect()
 }

@@ -6,6 +6,8 @@ use weir_quota::cell::{Concurrency, Gcra, Rate, SlidingWindow, State, Verdict};
 use weir_quota::share::ShareRecord;
 
 const NANOS_PER_MILLI: u64 = 1_000_000;
+/// As a key that was never seen, for every kind of quota.
+pub(crate) const FORGOTTEN: State = State { expires: 0, word: 0 };
 
 /// One quota.
 #[derive(Clone, Copy, Debug)]
@@ -141,7 +143,10 @@ impl Quota {
         match self {
             Self::Rate { rate, .. } => Some(cell(rate, share).refund(state?, cost)),
             Self::Window { window, .. } => Some(window.refund(state?, cost)),
-            Self::Concurrency { concurrency, .. } => concurrency.end(state, charged_at, now),
+            Self::Concurrency { concurrency, .. } => {
+                let rest = concurrency.end(Some(state?), charged_at, now);
+                Some(rest.unwrap_or(FORGOTTEN))
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The board as bytes in shared data.
 
-use weir_quota::share::ShareRecord;
+use weir_quota::share::{ShareRecord, WHOLE};
 
 use super::{Board, Entry, Granted, Lease};
 use crate::key::Fingerprint;
@@ -102,7 +102,7 @@ impl Reader<'_> {
         let before = self.u32()?;
         let record = ShareRecord::parse(&self.take::<{ ShareRecord::BYTES }>()?)?;
         let [leaving] = self.take()?;
-        Some(Granted {
+        (before <= WHOLE).then_some(Granted {
             record,
             before,
             leaving: leaving != 0,
