@@ -71,8 +71,20 @@ impl<W: Cells + Tally> Desk<'_, W> {
         let mut admission = Admission { verdicts };
         if admission.passes() {
             self.charge_all(charges, looks, &mut admission)?;
+        } else {
+            self.put_right(charges, looks);
         }
         Ok(admission)
+    }
+
+    /// Stores what limits that deny have made of a state that no request has left behind: the clock stepped back, or the
+    /// quota has become smaller. Where that fails, the next request does it.
+    fn put_right(&self, charges: &[Charge<'_>], looks: Vec<Look<W::Version>>) {
+        for (charge, look) in charges.iter().zip(looks) {
+            if let Some(after) = look.after.filter(|_| !look.verdict.is_allow()) {
+                let _ = self.put(charge.key, after, look.bucket, look.version);
+            }
+        }
     }
 
     fn charge_all(
