@@ -150,3 +150,12 @@ pub(crate) fn on_error(mut configuration: Value, what: &str) -> Value {
     configuration["policies"]["default/api"]["onError"] = what.into();
     configuration
 }
+
+/// With a control plane.
+pub(crate) fn controlled(configuration: Value) -> Value {
+    with(
+        configuration,
+        "control",
+        json!({"cluster": crate::control::CLUSTER}),
+    )
+}

@@ -8,10 +8,13 @@
 
 mod clocks;
 mod concurrency;
+mod control;
 mod costs;
 mod failures;
 mod fixture;
+mod fleet;
 mod limits;
 mod odd_bytes;
 mod rate;
 mod shadows;
+mod way_back;
