@@ -38,8 +38,10 @@
 mod answer;
 mod counts;
 mod exchange;
+mod lease_gauges;
 mod request;
 mod shared;
+mod sweep;
 mod way_back;
 mod world;
 
@@ -53,8 +55,10 @@ use weir_policy::proxy::EventPage;
 
 use crate::counts::Counts;
 pub use crate::exchange::Exchange;
+use crate::lease_gauges::LeaseGauges;
 use crate::request::PeerRequest;
 use crate::shared::Shared;
+use crate::sweep::Sweep;
 use crate::way_back::Lately;
 use crate::world::World;
 
@@ -65,6 +69,8 @@ pub struct RateLimitFilter {
     counts: Counts,
     shared: Shared,
     lately: Lately,
+    leases: LeaseGauges,
+    sweep: Sweep,
 }
 
 weir_host::filter!(RateLimitFilter);
@@ -79,6 +85,8 @@ impl Filter for RateLimitFilter {
             counts: Counts::new(&limiter, counters),
             shared: Shared::new(&limiter),
             lately: Lately::default(),
+            leases: LeaseGauges::new(&limiter),
+            sweep: Sweep::new(limiter.layout()),
             limiter,
         })
     }
@@ -141,8 +149,9 @@ impl Filter for RateLimitFilter {
     }
 
     fn on_tick(&self, host: &impl RootHost) {
-        let read = host.now_ns().and_then(|now| self.shared.read_board(host, now));
-        log_error(read.and(self.shared.tell_demand(host)), "tick", host);
+        if !self.limiter.policies().is_empty() {
+            log_error(self.tick(host), "tick", host);
+        }
     }
 
     fn control(&self) -> Option<&ControlConfig> {
@@ -175,6 +184,14 @@ fn log_error(outcome: Result<(), HostError>, what: &str, host: &impl Log) {
 }
 
 impl RateLimitFilter {
+    fn tick(&self, host: &impl RootHost) -> Result<(), HostError> {
+        let now = host.now_ns()?;
+        self.shared.read_board(host, now)?;
+        self.shared.tell_demand(host)?;
+        self.sweep
+            .go_on(&World::new(self, host), host, now, self.shared.tick_period_ms())
+    }
+
     fn decide<H: StreamHost>(&self, request: &PeerRequest<'_, H>, host: &H) -> Decision {
         let world = World::new(self, host);
         let looked = host.now_ns().and_then(|now| {

@@ -11,6 +11,7 @@
 
 mod change;
 mod failure;
+mod fleet;
 mod jwt;
 mod leases;
 mod limits;
