@@ -2,6 +2,7 @@
 
 use weir_policy::compiled::rate_limit::CompiledRateLimitPolicy;
 use weir_policy::compiled::{ConfigError, ControlConfig, SlotConfig};
+use weir_policy::document::rate_limit_policy::OnError;
 use weir_policy::problem::escape;
 use weir_quota::bucket::Layout;
 use weir_route_match::Selector;
@@ -16,7 +17,7 @@ use crate::limit::Limit;
 use crate::policy::Policy;
 use crate::quota::FORGOTTEN;
 use crate::request::LimitedRequest;
-use crate::tally::Tally;
+use crate::tally::{Tallied, Tally};
 
 /// Decides for every request of one slot.
 #[derive(Clone, Debug)]
@@ -117,6 +118,28 @@ impl Limiter {
             return Decision::default();
         }
         judge(&desk, &asked)
+    }
+
+    /// What happens to `request` where nothing at all can be looked up. None: not even its headers can be read, so any
+    /// policy may be for it.
+    pub fn on_failure(&self, request: Option<&impl LimitedRequest>, world: &impl Tally) -> Decision {
+        let concerned = match request {
+            Some(request) => self.applicable(request),
+            None => (0..self.policies.len()).collect(),
+        };
+        let mut decision = Decision::default();
+        for index in concerned {
+            let Some(policy) = self.policies.get(index) else {
+                continue;
+            };
+            for limit in 0..policy.limits().len() {
+                world.tally(index, limit, Tallied::Failed);
+            }
+            if !policy.is_shadow() && policy.on_error() == OnError::Deny {
+                decision = Decision::Failed;
+            }
+        }
+        decision
     }
 
     /// The names of the response headers that `pending` waits for, and the charge of each.
