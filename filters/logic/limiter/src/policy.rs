@@ -126,8 +126,10 @@ fn limits(policy: &str, limits: &[CompiledLimit]) -> Result<Vec<Limit>, Problem>
         .iter()
         .map(|limit| (limit.name.as_str(), limit.parent.as_ref().map(Name::as_str)))
         .collect();
-    let tree =
-        QuotaTree::try_new(&parents).map_err(|error| Problem::new("invalid_tree", "", error.to_string()))?;
+    let tree = QuotaTree::try_new(&parents).map_err(|error| {
+        let pointer = format!("/limits/{}", error.index());
+        Problem::new("invalid_tree", pointer, error.to_string())
+    })?;
     let compile = |(index, limit)| {
         let above = tree.chain(index).iter().filter(|above| **above != index);
         let above = above

@@ -16,7 +16,7 @@ pub struct QuotaTree {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TreeError {
     /// Two limits have one name.
-    #[error("limits/{index}: duplicate limit \"{name}\": expected another name than that of limits/{first}")]
+    #[error("duplicate limit \"{name}\": expected another name than that of limits/{first}")]
     Duplicate {
         /// Where it stands the second time.
         index: usize,
@@ -26,7 +26,7 @@ pub enum TreeError {
         name: String,
     },
     /// A parent is not among the limits.
-    #[error("limits/{index}: unknown parent \"{parent}\": expected the name of another limit")]
+    #[error("unknown parent \"{parent}\": expected the name of another limit")]
     UnknownParent {
         /// Whose parent.
         index: usize,
@@ -34,7 +34,7 @@ pub enum TreeError {
         parent: String,
     },
     /// A limit is its own ancestor.
-    #[error("limits/{index}: \"{name}\" is its own ancestor: expected parents without a cycle")]
+    #[error("\"{name}\" is its own ancestor: expected parents without a cycle")]
     Cycle {
         /// Where it stands.
         index: usize,
@@ -42,7 +42,7 @@ pub enum TreeError {
         name: String,
     },
     /// A chain is too long.
-    #[error("limits/{index}: \"{name}\" has {ancestors} ancestors: expected at most {}", MAX_DEPTH - 1)]
+    #[error("\"{name}\" has {ancestors} ancestors: expected at most {}", MAX_DEPTH - 1)]
     TooDeep {
         /// Where it stands.
         index: usize,
@@ -51,6 +51,18 @@ pub enum TreeError {
         /// How many limits stand above it.
         ancestors: usize,
     },
+}
+
+impl TreeError {
+    /// Which limit it is about.
+    pub const fn index(&self) -> usize {
+        match self {
+            Self::Duplicate { index, .. }
+            | Self::UnknownParent { index, .. }
+            | Self::Cycle { index, .. }
+            | Self::TooDeep { index, .. } => *index,
+        }
+    }
 }
 
 impl QuotaTree {

@@ -109,10 +109,10 @@ impl Former<'_> {
             };
             entry.put(key, self.granted(Some(key), record));
         }
+        let base = base.grant(grant.share, self.now, rate);
         for (key, _) in known.iter().filter(|(_, own)| !own.leaving) {
             if entry.own(*key).is_none() {
-                let record = base.retired(self.now, rate);
-                let granted = self.granted(Some(*key), record);
+                let granted = self.granted(Some(*key), base.retired(self.now, rate));
                 entry.put(
                     *key,
                     Granted {
@@ -122,7 +122,14 @@ impl Former<'_> {
                 );
             }
         }
-        entry.base = Some(self.granted(None, base.grant(grant.share, self.now, rate)));
+        // A key that has left is one of all others, but some workers may still use the share that it had.
+        let left = known.iter().filter(|(key, _)| entry.own(*key).is_none());
+        let most = left.map(|(key, _)| self.used(Some(*key))).max();
+        let granted = self.granted(None, base);
+        entry.base = Some(Granted {
+            before: granted.before.max(most.unwrap_or(0)),
+            ..granted
+        });
     }
 
     fn record(&self, key: Option<Fingerprint>) -> Option<ShareRecord> {
@@ -130,14 +137,18 @@ impl Former<'_> {
         granted.map(|granted| granted.record)
     }
 
-    /// Some workers still go by the board as it was, and it says what a share comes to when a lease ends meanwhile.
     fn granted(&self, key: Option<Fingerprint>, record: ShareRecord) -> Granted {
-        let held = |at| self.board.held(self.limit, key, at);
         Granted {
             record,
-            before: held(self.now).max(held(self.now.saturating_add(STALE_NS))),
+            before: self.used(key),
             leaving: false,
         }
+    }
+
+    /// Some workers still go by the board as it was, and it says what a share comes to when a lease ends meanwhile.
+    fn used(&self, key: Option<Fingerprint>) -> Share {
+        let held = |at| self.board.held(self.limit, key, at);
+        held(self.now).max(held(self.now.saturating_add(STALE_NS)))
     }
 }
 
