@@ -287,10 +287,14 @@ async fn requests_under_way_are_counted_until_they_end() {
         })
     };
     let held = [slow(proxy.http.clone()), slow(proxy.http.clone())];
-    until("a third is held back", async || {
-        (ask(&proxy, &[]).await.status == StatusCode::TOO_MANY_REQUESTS).then_some(())
+    until("both are under way", async || {
+        let active = proxy.stats("orders.*upstream_rq_active").await;
+        (active.values().sum::<u64>() == 2).then_some(())
     })
     .await;
+    let third = ask(&proxy, &[]).await;
+    assert_eq!(third.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(text(&third, "retry-after"), "1");
     for one in held {
         assert_eq!(one.await.unwrap().status, StatusCode::OK);
     }
