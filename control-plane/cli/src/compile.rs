@@ -73,8 +73,7 @@ fn compile(state: &State, gateway: &GatewayRef, filter: &str, generation: u32) -
         .ok_or_else(|| Failure::NotFound(format!("no filter {filter}")))?;
     slot.verify()
         .map_err(|error| Failure::Refused(format!("slot {}: {error}", slot.name)))?;
-    let mut config: serde_json::Value = serde_json::from_str(&slot.json)
-        .map_err(|error| Failure::Refused(format!("slot {}: {error}", slot.name)))?;
+    let mut config = slot.alone;
     if let Some(field) = config.get_mut("generation") {
         *field = generation.into();
     }

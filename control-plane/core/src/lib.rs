@@ -8,6 +8,7 @@ pub mod cluster;
 mod cluster_name;
 pub mod control;
 pub mod event;
+pub mod lease;
 pub mod metric;
 pub mod module;
 pub mod node;

@@ -10,6 +10,7 @@ mod shard_router;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use serde_json::Value;
 use weir_policy::compiled::{CompiledRoute, ConfigError, ControlConfig, FORMAT, Rule, SlotConfig};
 use weir_policy::document::gateway::Route;
 use weir_policy::document::target_ref::TargetRef;
@@ -93,6 +94,8 @@ pub struct CompiledSlot {
     pub name: String,
     /// The configuration.
     pub json: String,
+    /// The same for a proxy without a control plane.
+    pub alone: Value,
     /// The clusters that it sends requests to.
     pub clusters: BTreeSet<String>,
     /// Policies that can never win on this Gateway, with the policy that always wins over them.
@@ -138,7 +141,7 @@ fn compile_one<F: SlotFilter>(state: &State, gateway: &GatewayRef) -> CompiledSl
     let candidates = precedence::order(candidates::<F>(state, gateway));
     let rules = rules::<F>(&candidates, gateway_routes(state, gateway));
     let policies = policies::<F>(state, gateway, &rules);
-    let config = SlotConfig {
+    let mut config = SlotConfig {
         format: FORMAT,
         slot: slot_name(gateway, F::FILTER),
         generation: generation(state, gateway),
@@ -147,6 +150,9 @@ fn compile_one<F: SlotFilter>(state: &State, gateway: &GatewayRef) -> CompiledSl
         rules,
         policies,
     };
+    // A configuration is plain data with string keys, which serde_json always writes.
+    let json = serde_json::to_string(&config).unwrap_or_default();
+    config.control = None;
     CompiledSlot {
         filter: F::FILTER,
         kind: F::KIND,
@@ -159,8 +165,8 @@ fn compile_one<F: SlotFilter>(state: &State, gateway: &GatewayRef) -> CompiledSl
             BTreeMap::new()
         },
         attached: config.policies.keys().cloned().collect(),
-        // A configuration is plain data with string keys, which serde_json always writes.
-        json: serde_json::to_string(&config).unwrap_or_default(),
+        json,
+        alone: serde_json::to_value(&config).unwrap_or_default(),
         verify: F::verify,
     }
 }

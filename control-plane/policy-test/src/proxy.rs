@@ -157,7 +157,7 @@ impl Proxy {
 
 fn configure(filters: &[Plugin], policies: &Policies) -> Result<(), PolicyTestError> {
     for (filter, slot) in filters.iter().zip(policies.slots()) {
-        filter.configure(slot.json.as_bytes())?;
+        filter.configure(slot.alone.to_string().as_bytes())?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Request bodies: JSON only, bounded in size and time.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use http::{HeaderMap, header};
@@ -10,7 +12,6 @@ use serde_json::Value;
 use crate::app::App;
 use crate::control::Control;
 use crate::problem::{BODY_TIMEOUT, MALFORMED, MEDIA_TYPE, ProblemDetails, TOO_LARGE};
-use crate::settings::Settings;
 
 /// A body of `application/json`.
 ///
@@ -22,10 +23,21 @@ impl<C: Control, T: DeserializeOwned> FromRequest<App<C>> for JsonBody<T> {
     type Rejection = ProblemDetails;
 
     async fn from_request(request: Request, app: &App<C>) -> Result<Self, ProblemDetails> {
-        check_type(request.headers())?;
-        let bytes = read(request, &app.settings).await?;
-        parse(&bytes).map(Self)
+        json(request, app.settings.max_body, app.settings.body_timeout)
+            .await
+            .map(Self)
     }
+}
+
+/// A body of at most `max` bytes, which the client has sent within `timeout`.
+pub(crate) async fn json<T: DeserializeOwned>(
+    request: Request,
+    max: usize,
+    timeout: Duration,
+) -> Result<T, ProblemDetails> {
+    check_type(request.headers())?;
+    let bytes = read(request, max, timeout).await?;
+    parse(&bytes)
 }
 
 fn check_type(headers: &HeaderMap) -> Result<(), ProblemDetails> {
@@ -56,25 +68,25 @@ fn check_type(headers: &HeaderMap) -> Result<(), ProblemDetails> {
     }
 }
 
-async fn read(request: Request, settings: &Settings) -> Result<Vec<u8>, ProblemDetails> {
+async fn read(request: Request, max: usize, timeout: Duration) -> Result<Vec<u8>, ProblemDetails> {
     let announced = request
         .headers()
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > settings.max_body as u64) {
-        return Err(too_large(settings.max_body));
+    if announced.is_some_and(|length| length > max as u64) {
+        return Err(too_large(max));
     }
-    let collect = Limited::<Body>::new(request.into_body(), settings.max_body).collect();
-    match tokio::time::timeout(settings.body_timeout, collect).await {
+    let collect = Limited::<Body>::new(request.into_body(), max).collect();
+    match tokio::time::timeout(timeout, collect).await {
         Ok(Ok(body)) => Ok(body.to_bytes().into()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(settings.max_body)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(max)),
         Ok(Err(error)) => Err(ProblemDetails::new(
             &MALFORMED,
             format!("the body broke off: {error}"),
         )),
         Err(_) => Err(ProblemDetails::new(
             &BODY_TIMEOUT,
-            format!("the body was not there after {:?}", settings.body_timeout),
+            format!("the body was not there after {timeout:?}"),
         )),
     }
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use tokio::sync::watch;
 use weir_core::event::Revision;
+use weir_core::lease::SharedLimit;
 use weir_core::module::ModuleCatalog;
 use weir_core::proxy::ProxyStatus;
 use weir_core::quota::QuotaReset;
 use weir_core::refusal::{Applied, Refusal};
 use weir_policy::document::{Identity, Kind};
 use weir_policy::name::Name;
-use weir_policy::proxy::EventPage;
+use weir_policy::proxy::{EventPage, LeaseAnswer, LeaseReport};
 
 /// The control plane, as the API sees it.
 ///
@@ -47,6 +48,12 @@ pub trait Control: Send + Sync + 'static {
 
     /// Done when the control plane is about to end: whoever waits is answered then.
     fn stopping(&self) -> impl Future<Output = ()> + Send;
+
+    /// What a process may use of its fleet-wide limits from now on.
+    fn lease(&self, report: &LeaseReport) -> LeaseAnswer;
+
+    /// How fleet-wide limits are shared out, by limit and key.
+    fn leases(&self) -> Vec<SharedLimit>;
 
     /// A document with `metadata.revision` and `status`.
     fn get(&self, identity: &Identity) -> Option<Value>;

@@ -20,6 +20,8 @@
 //! | `/v1/proxies`, `/v1/proxies/{id}` | GET | who is connected, what each took or refused |
 //! | `/v1/quota/reset` | POST | `{"namespace", "policy", "limit", "key": […]}`: who was held back starts anew |
 //! | `/v1/proxy/events` | GET | for filters: `?slot=…&cursor=…&wait=25`, what happened after the cursor, by long poll |
+//! | `/v1/proxy/leases` | POST | for filters: what a process holds of its fleet-wide limits, and what it gets |
+//! | `/v1/leases` | GET | how fleet-wide limits are shared out |
 //! | `/v1/modules`, `/v1/modules/{sha256}` | GET | the catalog, and the bytes |
 //! | `/healthz`, `/metrics` | GET | |
 //!
@@ -27,9 +29,9 @@
 //! # use std::collections::BTreeMap;
 //! # use serde_json::Value;
 //! # use tokio::sync::watch;
-//! # use weir_core::{event::Revision, module::ModuleCatalog, proxy::ProxyStatus, quota::QuotaReset};
+//! # use weir_core::{event::Revision, lease::SharedLimit, module::ModuleCatalog, proxy::ProxyStatus, quota::QuotaReset};
 //! # use weir_core::refusal::{Applied, Refusal};
-//! # use weir_policy::{document::{Identity, Kind}, name::Name, proxy::EventPage};
+//! # use weir_policy::{document::{Identity, Kind}, name::Name, proxy::{EventPage, LeaseAnswer, LeaseReport}};
 //! use std::sync::Arc;
 //! use std::time::SystemTime;
 //! use weir_rest::{Control, Metrics, Settings, router};
@@ -50,6 +52,8 @@
 //! #   fn events(&self, _: &Name, _: Option<Revision>) -> EventPage { EventPage::default() }
 //! #   fn changes(&self) -> watch::Receiver<Revision> { watch::channel(0).1 }
 //! #   async fn stopping(&self) { std::future::pending().await }
+//! #   fn lease(&self, _: &LeaseReport) -> LeaseAnswer { LeaseAnswer::default() }
+//! #   fn leases(&self) -> Vec<SharedLimit> { Vec::new() }
 //! #   fn get(&self, _: &Identity) -> Option<Value> { None }
 //! #   fn list(&self, _: Option<&Name>, _: Option<Kind>) -> (Revision, Vec<Value>) { (0, Vec::new()) }
 //! #   fn revision(&self) -> Revision { 0 }
@@ -75,6 +79,7 @@ mod control;
 mod documents;
 mod events;
 mod guard;
+mod leases;
 mod metrics;
 mod modules;
 mod path;
@@ -113,6 +118,8 @@ pub fn router<C: Control>(control: Arc<C>, metrics: Arc<Metrics>, settings: Sett
         .merge(document_routes())
         .route("/v1/quota/reset", post(quota::reset))
         .route("/v1/proxy/events", get(events::poll))
+        .route("/v1/proxy/leases", post(leases::report))
+        .route("/v1/leases", get(leases::list))
         .route("/v1/proxies", get(proxies::list))
         .route("/v1/proxies/{id}", get(proxies::get))
         .route("/v1/modules", get(modules::catalog))

@@ -1,5 +1,6 @@
 //! What Prometheus is told.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -24,6 +25,11 @@ const BUCKETS: [f64; 12] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
 ];
 
+/// The most limits with a label of their own.
+const MAX_LIMITS: usize = 1_000;
+/// The label of all others; no limit has this name.
+const OTHER_LIMITS: &str = "_other";
+
 type Labels = Vec<(&'static str, String)>;
 
 /// What the API counts itself; the rest is read from [`Control`] when it is asked for.
@@ -35,6 +41,7 @@ pub struct Metrics {
     durations: Family<Labels, Histogram, fn() -> Histogram>,
     refused: Family<Labels, Counter>,
     polls: Gauge,
+    lease_reports: Counter,
 }
 
 /// A long poll; it ends when this is dropped.
@@ -57,6 +64,7 @@ impl Metrics {
             durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             refused: Family::default(),
             polls: Gauge::default(),
+            lease_reports: Counter::default(),
         }
     }
 
@@ -81,12 +89,18 @@ impl Metrics {
         OpenPoll(self.polls.clone())
     }
 
+    /// A process has reported what it holds of its limits.
+    pub(crate) fn lease_reported(&self) {
+        self.lease_reports.inc();
+    }
+
     /// Everything, in the OpenMetrics text format.
     pub(crate) fn render(&self, control: &impl Control) -> Result<String, fmt::Error> {
         let mut registry = Registry::default();
         self.register(&mut registry);
         register_state(&mut registry, control);
         register_proxies(&mut registry, control);
+        register_leases(&mut registry, control);
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)
@@ -119,6 +133,11 @@ impl Metrics {
             "weir_proxy_polls",
             "Proxies that wait for events",
             self.polls.clone(),
+        );
+        registry.register(
+            "weir_lease_reports",
+            "Reports of what processes hold of fleet-wide limits",
+            self.lease_reports.clone(),
         );
     }
 }
@@ -170,6 +189,25 @@ fn register_proxies(registry: &mut Registry, control: &impl Control) {
         "Responses that proxies took or refused",
         responses,
     );
+}
+
+fn register_leases(registry: &mut Registry, control: &impl Control) {
+    let leases = Family::<Labels, Gauge>::default();
+    let mut known = BTreeSet::new();
+    for shared in control.leases() {
+        if known.len() < MAX_LIMITS {
+            known.insert(shared.limit.clone());
+        }
+        let limit = if known.contains(&shared.limit) {
+            shared.limit
+        } else {
+            OTHER_LIMITS.to_owned()
+        };
+        let held = shared.holders.iter().filter(|holder| holder.share > 0);
+        let count = i64::try_from(held.count()).unwrap_or(i64::MAX);
+        leases.get_or_create(&vec![("limit", limit)]).inc_by(count);
+    }
+    registry.register("weir_leases", "Shares of fleet-wide limits outstanding", leases);
 }
 
 const fn label(assignment: Assignment) -> &'static str {

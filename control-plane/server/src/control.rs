@@ -9,6 +9,7 @@ use anyhow::Context;
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 use weir_core::event::{Change, Revision};
+use weir_core::lease::SharedLimit;
 use weir_core::module::{Module, ModuleCatalog};
 use weir_core::proxy::{Proxies, ProxyStatus};
 use weir_core::quota::QuotaReset;
@@ -16,9 +17,10 @@ use weir_core::refusal::{Applied, Refusal};
 use weir_core::state::State;
 use weir_policy::document::{Identity, Kind};
 use weir_policy::name::Name;
-use weir_policy::proxy::EventPage;
+use weir_policy::proxy::{EventPage, LeaseAnswer, LeaseReport};
 use weir_store::{EventStore, StoreError};
 
+use crate::leases::Leases;
 use crate::serve::until;
 use crate::world::World;
 
@@ -33,6 +35,7 @@ pub(crate) struct Controller<S> {
     proxies: Arc<Proxies>,
     modules_dir: PathBuf,
     stopped: watch::Receiver<bool>,
+    leases: Leases,
 }
 
 /// The store, and the world that shows what is in it.
@@ -62,6 +65,7 @@ impl<S: EventStore + 'static> Controller<S> {
             proxies,
             modules_dir,
             stopped,
+            leases: Leases::new(),
         })
     }
 
@@ -177,6 +181,14 @@ impl<S: EventStore + 'static> weir_rest::Control for Controller<S> {
 
     async fn stopping(&self) {
         until(self.stopped.clone()).await;
+    }
+
+    fn lease(&self, report: &LeaseReport) -> LeaseAnswer {
+        self.leases.report(report)
+    }
+
+    fn leases(&self) -> Vec<SharedLimit> {
+        self.leases.shared()
     }
 
     fn get(&self, identity: &Identity) -> Option<Value> {

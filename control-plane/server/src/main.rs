@@ -3,6 +3,7 @@
 mod catalog;
 mod control;
 mod http;
+mod leases;
 mod serve;
 mod world;
 

@@ -51,7 +51,7 @@ async fn run(
         env!("CARGO_PKG_VERSION"),
         std::time::SystemTime::now(),
     ));
-    let router = weir_rest::router(Arc::clone(controller), metrics, weir_rest::Settings::default());
+    let router = weir_rest::router(Arc::clone(controller), metrics, rest_settings());
     let ads = weir_xds::AdsService::new(world, changes, proxies, now_ms, weir_xds::Options::default());
     let mut xds_server = tokio::spawn(ads.serve(xds, until(stop.subscribe())));
     let mut rest_server = tokio::spawn(http::serve(rest, router, until(stop.subscribe())));
@@ -63,6 +63,14 @@ async fn run(
     stop.send_replace(true);
     xds_server.await?.context("the xDS server")?;
     rest_server.await?.context("the REST server")
+}
+
+/// Filters call the API by the name of their cluster.
+fn rest_settings() -> weir_rest::Settings {
+    weir_rest::Settings {
+        hosts: vec![weir_core::control::CLUSTER.to_owned()],
+        ..weir_rest::Settings::default()
+    }
 }
 
 /// Waits until it is so.

@@ -66,7 +66,7 @@ pub trait Clock {
 
 /// What the host knows about the proxy, the connection and the stream: Envoy's attributes.
 pub trait Properties {
-    /// The value at `path`, such as `["source", "address"]` or `["node", "id"]`; none where there is none. A text is its
+    /// The value at `path`, such as `["source", "address"]` or `["xds", "node", "id"]`; none where there is none. A text is its
     /// bytes, an integer eight bytes, little-endian.
     fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, HostError>;
 }

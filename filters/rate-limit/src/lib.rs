@@ -38,8 +38,10 @@
 mod answer;
 mod counts;
 mod exchange;
+mod lease_gauges;
 mod request;
 mod shared;
+mod sweep;
 mod way_back;
 mod world;
 
@@ -47,14 +49,16 @@ use weir_host::control::Report;
 use weir_host::port::{Host, Level, Log, ResponseHost, RootHost, StreamHost};
 use weir_host::reply::Refusal;
 use weir_host::{Action, Counters, Filter, HostError};
-use weir_limiter::{Decision, Limiter};
+use weir_limiter::{CellError, Decision, Limiter, Pending};
 use weir_policy::compiled::ControlConfig;
 use weir_policy::proxy::EventPage;
 
 use crate::counts::Counts;
 pub use crate::exchange::Exchange;
+use crate::lease_gauges::LeaseGauges;
 use crate::request::PeerRequest;
 use crate::shared::Shared;
+use crate::sweep::Sweep;
 use crate::way_back::Lately;
 use crate::world::World;
 
@@ -65,6 +69,8 @@ pub struct RateLimitFilter {
     counts: Counts,
     shared: Shared,
     lately: Lately,
+    leases: LeaseGauges,
+    sweep: Sweep,
 }
 
 weir_host::filter!(RateLimitFilter);
@@ -79,6 +85,8 @@ impl Filter for RateLimitFilter {
             counts: Counts::new(&limiter, counters),
             shared: Shared::new(&limiter),
             lately: Lately::default(),
+            leases: LeaseGauges::new(&limiter),
+            sweep: Sweep::new(limiter.layout()),
             limiter,
         })
     }
@@ -96,17 +104,7 @@ impl Filter for RateLimitFilter {
             return Action::Continue;
         }
         let request = PeerRequest::new(host);
-        let decision = match self.decide(&request, host) {
-            Ok(decision) => decision,
-            Err(error) => {
-                host.log(
-                    Level::Error,
-                    &format!("rate-limit: a request was refused: {error}"),
-                );
-                return Refusal::proxy_failure().send(request.headers());
-            }
-        };
-        match decision {
+        match self.decide(&request, host) {
             Decision::Pass(passed) => {
                 exchange.passed(passed);
                 Action::Continue
@@ -138,11 +136,11 @@ impl Filter for RateLimitFilter {
         if exchange.is_settled() {
             return;
         }
-        let now = host.now_ns().unwrap_or_default();
+        let now = host.now_ns();
         let world = World::new(self, host);
         for pending in exchange.pending() {
-            // A count that can't be lowered comes right by itself.
-            let _ = self.limiter.on_end(pending, &world, now);
+            // A count that can't be lowered comes right by itself. Without a clock no time has passed.
+            let _ = self.limiter.on_end(pending, &world, now.unwrap_or(pending.at));
         }
     }
 
@@ -151,8 +149,9 @@ impl Filter for RateLimitFilter {
     }
 
     fn on_tick(&self, host: &impl RootHost) {
-        let read = host.now_ns().and_then(|now| self.shared.read_board(host, now));
-        log_error(read.and(self.shared.tell_demand(host)), "tick", host);
+        if !self.limiter.policies().is_empty() {
+            log_error(self.tick(host), "tick", host);
+        }
     }
 
     fn control(&self) -> Option<&ControlConfig> {
@@ -185,16 +184,31 @@ fn log_error(outcome: Result<(), HostError>, what: &str, host: &impl Log) {
 }
 
 impl RateLimitFilter {
-    fn decide<H: StreamHost>(&self, request: &PeerRequest<'_, H>, host: &H) -> Result<Decision, HostError> {
+    fn tick(&self, host: &impl RootHost) -> Result<(), HostError> {
         let now = host.now_ns()?;
-        let board = self.shared.board(host, now)?;
-        let decision = self
-            .limiter
-            .on_request(request, &board, &World::new(self, host), now);
-        match request.headers().failure() {
-            Some(error) => Err(error),
-            None => Ok(decision),
-        }
+        self.shared.read_board(host, now)?;
+        self.shared.tell_demand(host)?;
+        self.sweep
+            .go_on(&World::new(self, host), host, now, self.shared.tick_period_ms())
+    }
+
+    fn decide<H: StreamHost>(&self, request: &PeerRequest<'_, H>, host: &H) -> Decision {
+        let world = World::new(self, host);
+        let looked = host.now_ns().and_then(|now| {
+            let board = self.shared.board(host, now)?;
+            Ok(self.limiter.on_request(request, &board, &world, now))
+        });
+        let failure = request.headers().failure();
+        let error = match (looked, failure) {
+            (Ok(decision), None) => return decision,
+            (Err(error), _) | (Ok(_), Some(error)) => error,
+        };
+        host.log(
+            Level::Error,
+            &format!("rate-limit: a request could not be judged: {error}"),
+        );
+        let readable = failure.is_none().then_some(request);
+        self.limiter.on_failure(readable, &world)
     }
 
     fn tell(&self, exchange: &mut Exchange, host: &impl ResponseHost) -> Result<(), HostError> {
@@ -209,17 +223,20 @@ impl RateLimitFilter {
     /// Charges what the response says that its request has cost.
     fn settle(&self, exchange: &Exchange, host: &impl ResponseHost) {
         for (header, pending) in self.limiter.awaited(exchange.pending()) {
-            let (Ok(Some(value)), Ok(now)) = (host.get(header), host.now_ns()) else {
-                continue;
-            };
-            let world = World::new(self, host);
-            let charged = self
-                .shared
-                .board(host, now)
-                .map(|board| self.limiter.on_response(pending, &value, &board, &world, now));
-            if !matches!(charged, Ok(Ok(()))) {
+            if self.charge(header, pending, host).is_err() {
                 self.counts.failed(pending.policy, pending.limit);
             }
         }
+    }
+
+    fn charge(&self, header: &str, pending: &Pending, host: &impl ResponseHost) -> Result<(), CellError> {
+        let failed = |_| CellError::Failed;
+        let Some(value) = host.get(header).map_err(failed)? else {
+            return Ok(());
+        };
+        let now = host.now_ns().map_err(failed)?;
+        let board = self.shared.board(host, now).map_err(failed)?;
+        let world = World::new(self, host);
+        self.limiter.on_response(pending, &value, &board, &world, now)
     }
 }

@@ -96,24 +96,26 @@ impl Shared {
     }
 
     /// Changes the board for all workers, where there is something to change.
-    pub(crate) fn change_board<T>(
+    ///
+    /// The change is a trait object, so that a module holds this once and not once for each change.
+    pub(crate) fn change_board(
         &self,
         host: &impl Host,
         now: u64,
-        mut change: impl FnMut(&mut Board) -> T,
-    ) -> Result<T, HostError> {
+        change: &mut dyn FnMut(&mut Board),
+    ) -> Result<(), HostError> {
         for _ in 0..ATTEMPTS {
             let found = host.load(&self.board_key)?;
             let version = found.as_ref().map(|(_, version)| *version);
             let before = found.and_then(|(bytes, _)| Board::from_bytes(&bytes));
             let mut board = before.clone().unwrap_or_else(|| Board::new(now));
-            let outcome = change(&mut board);
+            change(&mut board);
             if before.as_ref() == Some(&board) {
-                return Ok(outcome);
+                return Ok(());
             }
             match host.store(&self.board_key, &board.to_bytes(), version) {
                 Err(HostError::CasMismatch) => {}
-                stored => return stored.map(|()| outcome),
+                stored => return stored,
             }
         }
         Err(HostError::CasMismatch)

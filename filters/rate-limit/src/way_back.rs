@@ -47,13 +47,18 @@ impl RateLimitFilter {
             return Ok(None);
         }
         let asked = self.lately.per_second(self.shared.demand(host)?, now);
-        let board = self.shared.change_board(host, now, |board| board.clone())?;
-        let node = host.property(&["node", "id"])?.unwrap_or_default();
+        let mut sequence = 0;
+        self.shared
+            .change_board(host, now, &mut |board| sequence = board.count_report())?;
+        let board = self.shared.read_board(host, now)?;
+        let node = host.property(&["xds", "node", "id"])?.unwrap_or_default();
         let report = LeaseReport {
             slot: self.limiter.slot().to_owned(),
             instance: format!("{}@{}", String::from_utf8_lossy(&node), board.born()),
+            sequence,
             limits: board.report(self.limiter.fleet_limits(), &asked, now),
         };
+        self.leases.set(&report.limits, host)?;
         let body = serde_json::to_vec(&report).map_err(|_| HostError::BadArgument)?;
         Ok(Some(Report { path: LEASES, body }))
     }
@@ -65,7 +70,7 @@ impl RateLimitFilter {
             return Ok(());
         };
         let now = host.now_ns()?;
-        self.shared.change_board(host, now, |board| {
+        self.shared.change_board(host, now, &mut |board| {
             board.apply(&answer, self.limiter.fleet_limits(), made, now);
         })?;
         self.shared.read_board(host, now)?;
@@ -86,7 +91,7 @@ impl RateLimitFilter {
                     Some(values) => self.forget(limit, values, now, host)?,
                     None => self
                         .shared
-                        .change_board(host, now, |board| board.reset(limit.id()))?,
+                        .change_board(host, now, &mut |board| board.reset(limit.id()))?,
                 }
             }
         }

@@ -18,6 +18,8 @@ pub struct Fault {
     function: usize,
     status: Status,
     filter: Option<String>,
+    /// Calls that it lets pass first.
+    spared: u64,
     times: Option<u64>,
     chance: f64,
 }
@@ -43,6 +45,7 @@ impl Fault {
             function,
             status,
             filter: None,
+            spared: 0,
             times: None,
             chance: 1.0,
         }
@@ -52,6 +55,13 @@ impl Fault {
     #[must_use]
     pub fn filter(mut self, name: &str) -> Self {
         self.filter = Some(name.to_owned());
+        self
+    }
+
+    /// Not the next `calls` calls, but those after them.
+    #[must_use]
+    pub fn after(mut self, calls: u64) -> Self {
+        self.spared = calls;
         self
     }
 
@@ -82,6 +92,10 @@ impl Fault {
     /// Whether it strikes this time; counts it when it does.
     fn strikes(&mut self, random: &Random) -> bool {
         if self.times == Some(0) || (self.chance < 1.0 && !random.chance(self.chance)) {
+            return false;
+        }
+        if let Some(spared) = self.spared.checked_sub(1) {
+            self.spared = spared;
             return false;
         }
         self.times = self.times.map(|left| left - 1);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-use weir_wasm_tests::{HeaderMap, Module, Process, Request, Worker};
+use serde_json::{Value, json};
+use weir_wasm_tests::{Answer, Cluster, HeaderMap, Module, Process, Request, UpstreamRequest, Worker};
 
 use crate::table::Row;
 
@@ -18,6 +18,8 @@ pub(crate) enum What {
     Exchange(Request),
     /// The same, as the first of its VM.
     FirstExchange(Request),
+    /// The same, a second after the configuration.
+    LaterExchange(Request),
     /// The ticks of one second, after such a request.
     Ticks(Request),
 }
@@ -42,6 +44,7 @@ impl Case {
     pub(crate) fn measure(&self, filter: &str) -> Row {
         let module = Module::packed(filter).unwrap_or_else(|error| panic!("{error}"));
         let process = Process::new(1);
+        process.cluster("weir-control", Cluster::new(control_plane));
         let plugin = process.load(&module);
         plugin.configure(self.configuration.to_string()).unwrap();
         self.what.run(&process, plugin.worker(0));
@@ -58,6 +61,10 @@ impl What {
                 process.forget_costs();
                 exchange(worker, request);
             }
+            Self::LaterExchange(request) => {
+                process.advance(Duration::from_secs(1)).unwrap();
+                Self::Exchange(request.clone()).run(process, worker);
+            }
             Self::Exchange(request) => {
                 (0..WARM_UP).for_each(|_| exchange(worker, request));
                 process.forget_costs();
@@ -70,6 +77,17 @@ impl What {
             }
         }
     }
+}
+
+/// Holds polls for events, and grants the whole of every limit.
+fn control_plane(request: &UpstreamRequest) -> Answer {
+    let Ok(report) = serde_json::from_slice::<Value>(&request.body) else {
+        return Answer::never();
+    };
+    let limits = report["limits"].as_array().unwrap().iter();
+    let grant = |limit: &Value| json!({"limit": limit["limit"], "share": 1_000_000, "keys": []});
+    let limits: Vec<Value> = limits.map(grant).collect();
+    Answer::ok().body(json!({"leaseMs": 3_000, "proxies": 1, "limits": limits}).to_string())
 }
 
 /// A request that the filter answers itself gets no other response.

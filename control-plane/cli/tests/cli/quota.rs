@@ -56,3 +56,30 @@ async fn a_key_that_is_too_long_is_not_sent() {
     assert!(run.code == 1 && run.err.starts_with("key: 5000 bytes"), "{run:?}");
     assert!(server.requests.lock().unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn status_shows_who_has_what() {
+    let holder = |instance: &str, share: u32, demand: u64| json!({"instance": instance, "share": share, "held": 500_000, "demand": demand});
+    let limits = json!({"items": [
+        {"limit": "default/api/all", "outstanding": 999_999,
+         "holders": [holder("edge-1", 333_333, 5), holder("edge-2", 666_666, u64::MAX)]},
+        {"limit": "default/api/all", "key": "00000000000000ff", "outstanding": 0, "holders": []},
+    ]});
+    let answer = limits.clone();
+    let server = Server::start(move |line| {
+        assert_eq!(line, "GET /v1/leases");
+        json(200, &answer)
+    })
+    .await;
+    let run = weir(&["quota", "status", "-o", "json", "--server", &server.url]).await;
+    assert_eq!((run.code, run.json()), (0, limits));
+    let run = weir(&["quota", "status", "--server", &server.url]).await;
+    let table = "\
+LIMIT            KEY               PROXY   SHARE     HELD     DEMAND/S
+default/api/all  (others)          edge-1  33.33 %   50.00 %  5
+default/api/all  (others)          edge-2  66.67 %   50.00 %  18446744073709551615
+default/api/all  (others)          (all)   100.00 %  -        18446744073709551615
+default/api/all  00000000000000ff  (all)   0.00 %    -        0
+";
+    assert_eq!(run.out, table);
+}

@@ -2,7 +2,7 @@
 
 use weir_policy::compiled::ConfigError;
 use weir_policy::compiled::rate_limit::{
-    CompiledDescriptor, CompiledLimit, CompiledPlans, CompiledQuota, CompiledRateLimitPolicy,
+    Amount, CompiledDescriptor, CompiledLimit, CompiledPlans, CompiledQuota, CompiledRateLimitPolicy,
 };
 use weir_policy::document::gateway::Route;
 use weir_policy::document::jwt::payload_header;
@@ -13,6 +13,7 @@ use weir_policy::document::rate_limit_policy::quota::{Plans, QuotaSpec};
 use weir_policy::document::rate_limit_policy::{Mode, RateLimitPolicySpec};
 use weir_policy::document::{Document, Identity, Kind, Spec};
 use weir_policy::name::Name;
+use weir_policy::quantity::Duration;
 
 use super::{Attachment, SlotFilter};
 use crate::node::GatewayRef;
@@ -146,19 +147,21 @@ impl Resolver<'_> {
 }
 
 fn quota(quota: &QuotaSpec) -> CompiledQuota {
+    let amount = |requests, time: Duration, burst| Amount {
+        requests,
+        window_ms: time.as_millis(),
+        burst,
+    };
     match quota {
-        QuotaSpec::Rate(rate) => CompiledQuota::Rate {
-            requests: rate.requests,
-            window_ms: rate.window.as_millis(),
-            burst: rate.burst.unwrap_or(rate.requests),
-        },
-        QuotaSpec::SlidingWindow(window) => CompiledQuota::SlidingWindow {
-            requests: window.requests,
-            window_ms: window.window.as_millis(),
-        },
-        QuotaSpec::Concurrency(quota) => CompiledQuota::Concurrency {
-            requests: quota.requests,
-            max_duration_ms: quota.max_duration.as_millis(),
-        },
+        QuotaSpec::Rate(rate) => {
+            let burst = rate.burst.unwrap_or(rate.requests);
+            CompiledQuota::Rate(amount(rate.requests, rate.window, burst))
+        }
+        QuotaSpec::SlidingWindow(quota) => {
+            CompiledQuota::SlidingWindow(amount(quota.requests, quota.window, 0))
+        }
+        QuotaSpec::Concurrency(quota) => {
+            CompiledQuota::Concurrency(amount(quota.requests, quota.max_duration, 0))
+        }
     }
 }

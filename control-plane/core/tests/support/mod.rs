@@ -4,10 +4,10 @@
 
 use serde_json::{Value, json};
 use weir_core::event::{Change, Event};
-use weir_policy::proxy::{Notice, QuotaReset};
 use weir_core::refusal::Refusal;
 use weir_core::state::State;
 use weir_policy::document::Identity;
+use weir_policy::proxy::{Notice, QuotaReset};
 
 #[derive(Default)]
 pub(crate) struct World {

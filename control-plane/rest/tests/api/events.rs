@@ -10,12 +10,29 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use weir_core::notice::{MAX_NOTICES, MAX_PAGE};
 
-use crate::world::{Answer, World, backend};
+use crate::world::{Answer, World, backend, rate_limit_policy};
 
 const POLL: &str = "/v1/proxy/events?slot=weir/default/edge/rate-limit";
 
-fn page(cursor: u64, reset: bool, events: Value) -> Value {
-    json!({"cursor": cursor, "reset": reset, "events": events})
+/// The revision of [`limited`]; what happens comes after it.
+const BASE: u64 = 2;
+
+/// A world in which quotas of two namespaces can be reset.
+async fn limited() -> Arc<World> {
+    let world = World::new();
+    for namespace in ["default", "shop"] {
+        world.put_new(&rate_limit_policy(namespace)).await;
+    }
+    assert_eq!(world.plane.state().revision(), BASE);
+    Arc::new(world)
+}
+
+fn page(after: u64, reset: bool, events: Value) -> Value {
+    json!({"cursor": BASE + after, "reset": reset, "events": events})
+}
+
+fn poll(after: u64, more: &str) -> String {
+    format!("{POLL}&cursor={}{more}", BASE + after)
 }
 
 async fn reset(world: &World, namespace: &str) -> u64 {
@@ -35,9 +52,9 @@ async fn polls(world: &World) -> u64 {
 }
 
 /// Asks in a task of its own, and goes on once as many polls are open.
-async fn wait(world: &Arc<World>, cursor: u64, open: u64) -> JoinHandle<Answer> {
+async fn wait(world: &Arc<World>, open: u64) -> JoinHandle<Answer> {
     let asking = Arc::clone(world);
-    let task = tokio::spawn(async move { asking.get(&format!("{POLL}&cursor={cursor}&wait=25")).await });
+    let task = tokio::spawn(async move { asking.get(&poll(0, "&wait=25")).await });
     while polls(world).await < open {
         tokio::task::yield_now().await;
     }
@@ -46,7 +63,7 @@ async fn wait(world: &Arc<World>, cursor: u64, open: u64) -> JoinHandle<Answer> 
 
 #[tokio::test(start_paused = true)]
 async fn the_first_poll_is_told_where_to_begin() {
-    let world = World::new();
+    let world = limited().await;
     let started = Instant::now();
     let first = world.get(&format!("{POLL}&wait=25")).await.json();
     assert_eq!(first, page(0, false, json!([])));
@@ -58,31 +75,31 @@ async fn the_first_poll_is_told_where_to_begin() {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_wakes_whoever_waits_for_it() {
-    let world = Arc::new(World::new());
+    let world = limited().await;
     let started = Instant::now();
-    let one = wait(&world, 0, 1).await;
-    let other = wait(&world, 0, 2).await;
+    let one = wait(&world, 1).await;
+    let other = wait(&world, 2).await;
     let body = json!({"policy": "api", "limit": "per-user", "key": ["alice", ""]});
     let answer = world.apply("/v1/quota/reset", &body).await;
-    assert_eq!(answer.json(), json!({"revision": 1}));
+    assert_eq!(answer.json(), json!({"revision": BASE + 1}));
     let expected = page(
         1,
         false,
-        json!([{"revision": 1, "quotaReset": {"policy": "default/api", "limit": "per-user", "key": ["alice", ""]}}]),
+        json!([{"revision": BASE + 1, "quotaReset": {"policy": "default/api", "limit": "per-user", "key": ["alice", ""]}}]),
     );
     for poll in [one, other] {
         assert_eq!(poll.await.unwrap().json(), expected);
     }
     assert_eq!(started.elapsed(), Duration::ZERO);
     assert_eq!(polls(&world).await, 0);
-    assert_eq!(world.get(&format!("{POLL}&cursor=0")).await.json(), expected);
+    assert_eq!(world.get(&poll(0, "")).await.json(), expected);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_for_the_namespace_wakes_nobody_but_moves_the_cursor() {
-    let world = Arc::new(World::new());
+    let world = limited().await;
     let started = Instant::now();
-    let poll = wait(&world, 0, 1).await;
+    let poll = wait(&world, 1).await;
     reset(&world, "shop").await;
     world.put_new(&backend("a")).await;
     assert_eq!(poll.await.unwrap().json(), page(2, false, json!([])));
@@ -91,10 +108,10 @@ async fn what_is_not_for_the_namespace_wakes_nobody_but_moves_the_cursor() {
 
 #[tokio::test(start_paused = true)]
 async fn a_poll_waits_as_long_as_it_says() {
-    let world = World::new();
+    let world = limited().await;
     for (wait, seconds) in [("", 0), ("&wait=0", 0), ("&wait=1", 1), ("&wait=25", 25)] {
         let started = Instant::now();
-        let answer = world.get(&format!("{POLL}&cursor=0{wait}")).await;
+        let answer = world.get(&poll(0, wait)).await;
         assert_eq!(answer.json(), page(0, false, json!([])));
         assert_eq!(started.elapsed().as_secs(), seconds, "{wait}");
     }
@@ -102,24 +119,24 @@ async fn a_poll_waits_as_long_as_it_says() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cursor_that_is_ahead_or_too_old_is_reset() {
-    let world = World::new();
-    let ahead = world.get(&format!("{POLL}&cursor=1&wait=25")).await;
+    let world = limited().await;
+    let ahead = world.get(&poll(1, "&wait=25")).await;
     assert_eq!(ahead.json(), page(0, true, json!([])));
     for _ in 0..=MAX_NOTICES {
         reset(&world, "shop").await;
     }
     let now = MAX_NOTICES as u64 + 1;
-    let old = world.get(&format!("{POLL}&cursor=0&wait=25")).await;
+    let old = world.get(&poll(0, "&wait=25")).await;
     assert_eq!(old.json(), page(now, true, json!([])));
-    let known = world.get(&format!("{POLL}&cursor=1")).await;
+    let known = world.get(&poll(1, "")).await;
     assert_eq!(known.json(), page(now, false, json!([])));
 }
 
 /// More happens to other namespaces than is kept, while a proxy waits.
 #[tokio::test(start_paused = true)]
 async fn who_waits_does_not_fall_behind() {
-    let world = Arc::new(World::new());
-    let poll = wait(&world, 0, 1).await;
+    let world = limited().await;
+    let poll = wait(&world, 1).await;
     for _ in 0..=MAX_NOTICES {
         reset(&world, "shop").await;
         tokio::task::yield_now().await;
@@ -135,43 +152,43 @@ async fn who_waits_does_not_fall_behind() {
 
 #[tokio::test]
 async fn pages_are_bounded() {
-    let world = World::new();
+    let world = limited().await;
     for _ in 0..MAX_PAGE + 2 {
         reset(&world, "default").await;
     }
-    let first = world.get(&format!("{POLL}&cursor=0")).await.json();
+    let first = world.get(&poll(0, "")).await.json();
     assert_eq!(first["events"].as_array().unwrap().len(), MAX_PAGE);
-    assert_eq!(first["cursor"], MAX_PAGE);
-    let second = world.get(&format!("{POLL}&cursor={MAX_PAGE}")).await.json();
+    assert_eq!(first["cursor"], BASE + MAX_PAGE as u64);
+    let second = world.get(&poll(MAX_PAGE as u64, "")).await.json();
     let revisions: Vec<_> = second["events"]
         .as_array()
         .unwrap()
         .iter()
         .map(|event| event["revision"].as_u64().unwrap())
         .collect();
-    assert_eq!(revisions, [MAX_PAGE as u64 + 1, MAX_PAGE as u64 + 2]);
-    assert_eq!(second["cursor"], MAX_PAGE + 2);
+    assert_eq!(revisions, [1, 2].map(|more| BASE + MAX_PAGE as u64 + more));
+    assert_eq!(second["cursor"], BASE + MAX_PAGE as u64 + 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_end_of_the_control_plane_ends_every_wait() {
-    let world = Arc::new(World::new());
+    let world = limited().await;
     let started = Instant::now();
-    let one = wait(&world, 0, 1).await;
-    let other = wait(&world, 0, 2).await;
+    let one = wait(&world, 1).await;
+    let other = wait(&world, 2).await;
     world.plane.stop.send_replace(true);
     for poll in [one, other] {
         assert_eq!(poll.await.unwrap().json(), page(0, false, json!([])));
     }
-    let late = world.get(&format!("{POLL}&cursor=0&wait=25")).await;
+    let late = world.get(&poll(0, "&wait=25")).await;
     assert_eq!(late.json(), page(0, false, json!([])));
     assert_eq!(started.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test]
 async fn a_poll_whose_client_has_gone_is_over() {
-    let world = Arc::new(World::new());
-    let poll = wait(&world, 0, 1).await;
+    let world = limited().await;
+    let poll = wait(&world, 1).await;
     poll.abort();
     assert!(poll.await.unwrap_err().is_cancelled());
     assert_eq!(polls(&world).await, 0);
@@ -216,6 +233,28 @@ async fn polls_that_are_not_understood_are_400() {
         let problem = answer.problem(400, "bad-query");
         assert!(problem["detail"].as_str().unwrap().contains(words), "{problem}");
     }
+}
+
+#[tokio::test]
+async fn what_cannot_be_reset_is_named() {
+    let world = limited().await;
+    for (body, status, slug) in [
+        (json!({"policy": "other"}), 404, "not-found"),
+        (
+            json!({"policy": "api", "namespace": "elsewhere"}),
+            404,
+            "not-found",
+        ),
+        (
+            json!({"policy": "api", "limit": "other"}),
+            422,
+            "invalid-documents",
+        ),
+        (json!({"policy": "api", "key": ["one"]}), 422, "invalid-documents"),
+    ] {
+        world.apply("/v1/quota/reset", &body).await.problem(status, slug);
+    }
+    assert_eq!(world.plane.state().revision(), BASE);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 mod documents;
 mod errors;
 mod events;
+mod leases;
 mod observe;
 mod properties;
 mod wire;

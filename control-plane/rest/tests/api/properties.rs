@@ -7,7 +7,7 @@ use http::Request;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::world::{Answer, World, backend, shard_map};
+use crate::world::{Answer, World, backend, rate_limit_policy, shard_map};
 
 /// JSON with the documents' own field names, so that some of it gets far.
 fn value() -> impl Strategy<Value = Value> {
@@ -135,7 +135,18 @@ proptest! {
 
     #[test]
     fn any_reset(body in value()) {
-        run(async { check(&World::new().apply("/v1/quota/reset", &body).await, &[200, 400]) });
+        run(async { check(&World::new().apply("/v1/quota/reset", &body).await, &[400, 404]) });
+    }
+
+    #[test]
+    fn any_report(body in value(), limits in value()) {
+        let report = json!({"slot": "weir/default/edge/rate-limit", "instance": "i", "sequence": 1, "limits": limits});
+        run(async {
+            let world = World::new();
+            for body in [body, report] {
+                check(&world.apply("/v1/proxy/leases", &body).await, &[200, 400]);
+            }
+        });
     }
 
     /// A reader that always asks with the last cursor gets each event of its namespace once, whatever happens between
@@ -145,6 +156,9 @@ proptest! {
         run(async {
             tokio::time::pause();
             let world = Arc::new(World::new());
+            for namespace in ["default", "shop"] {
+                world.put_new(&rate_limit_policy(namespace)).await;
+            }
             let reading = Arc::clone(&world);
             let reader = tokio::spawn(async move {
                 let (mut cursor, mut revisions) = (0, Vec::new());

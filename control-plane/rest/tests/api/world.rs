@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, Semaphore, watch};
 use tower::ServiceExt;
 use weir_core::event::{Change, Event, Revision};
+use weir_core::lease::SharedLimit;
 use weir_core::module::{Module, ModuleCatalog};
 use weir_core::proxy::{Proxies, ProxyStatus};
 use weir_core::quota::QuotaReset;
@@ -20,7 +21,7 @@ use weir_core::refusal::{Applied, Refusal};
 use weir_core::state::State;
 use weir_policy::document::{Identity, Kind};
 use weir_policy::name::Name;
-use weir_policy::proxy::EventPage;
+use weir_policy::proxy::{EventPage, LeaseAnswer, LeaseReport, LimitGrant, LimitReport};
 use weir_rest::{Control, Metrics, Settings, router};
 
 pub(crate) const MODULE: &[u8] = b"\0asm\x01\0\0\0";
@@ -43,6 +44,7 @@ pub(crate) struct Plane {
     /// A change was made.
     pub(crate) changed: Notify,
     revisions: watch::Sender<Revision>,
+    pub(crate) leases: Mutex<Vec<SharedLimit>>,
     /// Whether it is about to end.
     pub(crate) stop: watch::Sender<bool>,
 }
@@ -124,6 +126,24 @@ impl Control for Plane {
     async fn stopping(&self) {
         let mut stop = self.stop.subscribe();
         let _ = stop.wait_for(|stop| *stop).await;
+    }
+
+    /// Nothing for anyone.
+    fn lease(&self, report: &LeaseReport) -> LeaseAnswer {
+        let nothing = |limit: &LimitReport| LimitGrant {
+            limit: limit.limit.clone(),
+            share: 0,
+            keys: Vec::new(),
+        };
+        LeaseAnswer {
+            lease_ms: 5_000,
+            proxies: 1,
+            limits: report.limits.iter().map(nothing).collect(),
+        }
+    }
+
+    fn leases(&self) -> Vec<SharedLimit> {
+        self.leases.lock().unwrap().clone()
     }
 
     fn get(&self, identity: &Identity) -> Option<Value> {
@@ -209,6 +229,7 @@ impl World {
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             waiting: Notify::new(),
             changed: Notify::new(),
+            leases: Mutex::default(),
             revisions: watch::Sender::new(0),
             stop: watch::Sender::new(false),
         });
@@ -366,6 +387,20 @@ pub(crate) fn shard_map(name: &str, backend: &str) -> Value {
             "strategy": {"hash": {"algorithm": "ring-v1"}},
             "shards": [{"name": "a", "backend": backend}],
         },
+    })
+}
+
+/// The policy `api`, with a limit whose key has two values.
+pub(crate) fn rate_limit_policy(namespace: &str) -> Value {
+    json!({
+        "apiVersion": "weir.dev/v1alpha1",
+        "kind": "RateLimitPolicy",
+        "metadata": {"namespace": namespace, "name": "api"},
+        "spec": {"limits": [{
+            "name": "per-user",
+            "key": [{"header": "x-user"}, {"header": "x-plan"}],
+            "quota": {"rate": {"requests": 1, "window": "1s"}},
+        }]},
     })
 }
 

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::support::client::{Answer, Client};
-use super::support::documents::document;
-use super::support::proxy::Proxy;
-use super::support::stack::Stack;
-use super::support::wait::until;
+use crate::support::client::{Answer, Client};
+use crate::support::documents::{document, gateway};
+use crate::support::issuer::Issuer;
+use crate::support::proxy::Proxy;
+use crate::support::stack::Stack;
+use crate::support::wait::until;
 
 /// A policy for every Gateway.
 fn policy(name: &str, spec: Value) -> Value {
@@ -294,6 +295,100 @@ async fn requests_under_way_are_counted_until_they_end() {
         assert_eq!(one.await.unwrap().status, StatusCode::OK);
     }
     until("there is room again", async || {
+        (ask(&proxy, &[]).await.status == StatusCode::OK).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_are_told_apart_by_a_verified_claim() {
+    let stack = Stack::sharded().await;
+    let (staff, stranger) = (Issuer::new("staff", 1), Issuer::new("staff", 2));
+    let by_claim = json!({"limits": [{"name": "subject", "key": [{"jwtClaim": {"claim": "sub", "provider": "staff"}}],
+                                      "onMissingKey": "reject", "quota": rate(1, "1h", 1)}]});
+    let refused = stack.try_apply(vec![policy("api", by_claim.clone())]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
+    assert!(
+        refused.text().contains("/spec/limits/0/key/0/jwtClaim"),
+        "{}",
+        refused.text()
+    );
+
+    let mut verifying = gateway(stack.ip);
+    verifying["spec"]["jwt"] =
+        json!({"providers": [{"name": "staff", "issuer": "staff", "jwks": {"inline": staff.jwks()}}]});
+    stack
+        .apply(vec![verifying.clone(), policy("api", by_claim)])
+        .await;
+    verifying["spec"]["jwt"] = Value::Null;
+    let refused = stack.try_apply(vec![verifying]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
+
+    let proxy = stack.proxy("edge-1", 2).await;
+    for subject in ["alice", "bob"] {
+        let bearer = staff.token(subject).bearer();
+        let with = [("authorization", bearer.as_str())];
+        assert_eq!(ask(&proxy, &with).await.status, StatusCode::OK, "{subject}");
+        assert_eq!(
+            ask(&proxy, &with).await.status,
+            StatusCode::TOO_MANY_REQUESTS,
+            "{subject}"
+        );
+    }
+    let forged = stranger.token("carol").bearer();
+    let unauthorized = ask(&proxy, &[("authorization", &forged)]).await;
+    assert_eq!(unauthorized.status, StatusCode::UNAUTHORIZED);
+    let payload = stranger.token("carol").payload;
+    let smuggled = ask(&proxy, &[("x-weir-jwt-staff", &payload)]).await;
+    assert_eq!(smuggled.status, StatusCode::BAD_REQUEST, "{smuggled:?}");
+}
+
+async fn refused(proxy: &Proxy, user: &str) -> bool {
+    ask(proxy, &[("x-user-id", user)]).await.status == StatusCode::TOO_MANY_REQUESTS
+}
+
+/// The way back, from an operator's command to every worker.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_lets_one_client_start_anew_and_then_all() {
+    let (stack, proxy) = limited(2, vec![policy("api", by_user(rate(1, "1h", 1)))]).await;
+    for user in ["alice", "bob"] {
+        ask(&proxy, &[("x-user-id", user)]).await;
+        assert!(refused(&proxy, user).await, "{user}");
+    }
+    let reset = |arguments: &[&str]| {
+        let done = stack.weir(&[&["quota", "reset", "api"], arguments].concat());
+        assert!(done.status.success(), "{done:?}");
+    };
+    reset(&["--limit", "client", "--key", "alice"]);
+    until("alice starts anew", async || {
+        (ask(&proxy, &[]).await.status == StatusCode::OK).then_some(())
+    })
+    .await;
+    assert!(refused(&proxy, "alice").await, "once");
+    assert!(refused(&proxy, "bob").await, "bob was not reset");
+    reset(&[]);
+    for user in ["alice", "bob"] {
+        until("everyone starts anew", async || {
+            (ask(&proxy, &[("x-user-id", user)]).await.status == StatusCode::OK).then_some(())
+        })
+        .await;
+    }
+    let unknown = stack.weir(&["quota", "reset", "nobody"]);
+    assert!(!unknown.status.success());
+}
+
+/// Limits need no control plane; when it is back, so is the way.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_plane_that_goes_takes_nothing_along() {
+    let (mut stack, proxy) = limited(2, vec![policy("api", by_user(rate(1, "1h", 1)))]).await;
+    ask(&proxy, &[]).await;
+    stack.server.kill();
+    assert!(refused(&proxy, "alice").await);
+    assert_eq!(ask(&proxy, &[("x-user-id", "bob")]).await.status, StatusCode::OK);
+    stack.restart(&[]).await;
+    let done = stack.weir(&["quota", "reset", "api", "--limit", "client", "--key", "alice"]);
+    assert!(done.status.success(), "{done:?}");
+    until("the proxy heard of it", async || {
         (ask(&proxy, &[]).await.status == StatusCode::OK).then_some(())
     })
     .await;

@@ -11,7 +11,9 @@
 
 mod change;
 mod failure;
+mod fleet;
 mod jwt;
+mod leases;
 mod limits;
 mod operator;
 mod quota;

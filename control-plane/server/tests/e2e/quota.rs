@@ -75,6 +75,7 @@ async fn an_acknowledged_reset_survives_a_kill_and_comes_once() {
 async fn an_event_wakes_every_poll_of_its_namespace() {
     const POLLS: usize = 100;
     let stack = Stack::empty().await;
+    stack.apply(vec![policy()]).await;
     let cursor = page(&stack, "").await["cursor"].as_u64().unwrap();
     let waiting: Vec<_> = (0..POLLS)
         .map(|_| {
@@ -110,6 +111,7 @@ async fn polls_end_with_the_control_plane() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reset_is_no_configuration() {
     let stack = Stack::sharded().await;
+    stack.apply(vec![policy()]).await;
     let proxy = stack.proxy("one", 1).await;
     let waited = stack.weir(&["status", "--wait", "--proxies", "1"]);
     assert_eq!(waited.status.code(), Some(0), "{waited:?}");
@@ -161,6 +163,7 @@ fn way_back(stack: &Stack) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn envoy_leads_filters_to_the_rest_api() {
     let stack = Stack::empty().await;
+    stack.apply(vec![policy()]).await;
     let file = stack.path("bootstrap.json");
     std::fs::write(&file, way_back(&stack).to_string()).unwrap();
     let mut command = Command::new(envoy());

@@ -71,8 +71,20 @@ impl<W: Cells + Tally> Desk<'_, W> {
         let mut admission = Admission { verdicts };
         if admission.passes() {
             self.charge_all(charges, looks, &mut admission)?;
+        } else {
+            self.repair(charges, looks);
         }
         Ok(admission)
+    }
+
+    /// Writes what a clock that stepped back makes of a state, or every look would find it as far ahead. What can't be
+    /// written now is found again.
+    fn repair(&self, charges: &[Charge<'_>], looks: Vec<Look<W::Version>>) {
+        for (charge, look) in charges.iter().zip(looks) {
+            if let Some(after) = look.after.filter(|_| !look.verdict.is_allow()) {
+                let _ = self.put(charge.key, after, look.bucket, look.version);
+            }
+        }
     }
 
     fn charge_all(
@@ -82,20 +94,19 @@ impl<W: Cells + Tally> Desk<'_, W> {
         admission: &mut Admission,
     ) -> Result<(), CellError> {
         for (index, (charge, look)) in charges.iter().zip(looks).enumerate() {
-            let verdict = match self.write(charge, look) {
-                Ok(verdict) => verdict,
-                Err(error) => {
-                    self.give_back(charges, index);
-                    return Err(error);
-                }
-            };
-            let denied = !verdict.is_allow();
+            let written = self.write(charge, look);
+            if !written.is_ok_and(|verdict| verdict.is_allow()) {
+                charges
+                    .iter()
+                    .take(index)
+                    .for_each(|charge| self.give_back(charge));
+            }
+            let verdict = written?;
             if let Some(slot) = admission.verdicts.get_mut(index) {
                 *slot = verdict;
             }
-            if denied {
-                self.give_back(charges, index);
-                return Ok(());
+            if !verdict.is_allow() {
+                break;
             }
         }
         Ok(())
@@ -154,17 +165,15 @@ impl<W: Cells + Tally> Desk<'_, W> {
         Ok(())
     }
 
-    /// Gives the first `count` charges back. What can't be given back stays charged, which lets nobody through.
-    fn give_back(&self, charges: &[Charge<'_>], count: usize) {
-        for charge in charges.iter().take(count) {
-            let undone = self.change(charge.key, |state| {
-                let share = charge.share.as_ref();
-                charge.quota.refund(state, share, self.now, self.now, charge.cost)
-            });
-            if undone.is_err() {
-                self.world
-                    .tally(charge.policy, charge.limit, crate::Tallied::Failed);
-            }
+    /// Gives a charge back. What can't be given back stays charged, which lets nobody through.
+    pub(crate) fn give_back(&self, charge: &Charge<'_>) {
+        let undone = self.change(charge.key, |state| {
+            let share = charge.share.as_ref();
+            charge.quota.refund(state, share, self.now, self.now, charge.cost)
+        });
+        if undone.is_err() {
+            self.world
+                .tally(charge.policy, charge.limit, crate::Tallied::Failed);
         }
     }
 

@@ -10,6 +10,7 @@ mod leases;
 use weir_policy::document::rate_limit_policy::limit::WhenLost;
 use weir_policy::proxy::{Share, WHOLE};
 use weir_quota::cell::Rate;
+use weir_quota::lease::lapsed;
 use weir_quota::share::ShareRecord;
 
 use crate::key::Fingerprint;
@@ -26,6 +27,8 @@ const STALE_NS: u64 = 2 * FRESH_NS;
 pub struct Board {
     /// When the process began to keep quotas of the fleet without having heard of any share, Unix nanoseconds.
     born: u64,
+    /// How many reports were made.
+    reports: u64,
     /// When the lease ends, and how long it was, nanoseconds.
     lease: Option<Lease>,
     /// Sorted by id.
@@ -39,8 +42,8 @@ struct Lease {
     ends: u64,
     /// Nanoseconds.
     length: u64,
-    /// What each process has when all have the same.
-    equal: Share,
+    /// How many processes share the limits.
+    proxies: u32,
 }
 
 /// What is known of one limit.
@@ -54,11 +57,13 @@ struct Entry {
     keys: Vec<(Fingerprint, Granted)>,
 }
 
-/// A share, and the one before it, which some workers may still use.
+/// A share, and the most of those before it that some workers may still use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Granted {
     record: ShareRecord,
     before: Share,
+    /// The key has the limit's share again; its record stays until no worker uses the one before.
+    leaving: bool,
 }
 
 impl Board {
@@ -66,6 +71,7 @@ impl Board {
     pub fn new(born: u64) -> Self {
         Self {
             born,
+            reports: 0,
             lease: None,
             limits: Vec::new(),
         }
@@ -74,6 +80,12 @@ impl Board {
     /// When the process began to keep quotas: tells it from others, and from itself after a restart. Unix nanoseconds.
     pub fn born(&self) -> u64 {
         self.born
+    }
+
+    /// Counts a report; its number.
+    pub fn count_report(&mut self) -> u64 {
+        self.reports = self.reports.saturating_add(1);
+        self.reports
     }
 
     /// How often the limit's counts were reset.
@@ -87,7 +99,7 @@ impl Board {
         entry.epoch = entry.epoch.wrapping_add(1);
     }
 
-    /// The process's share of a key at `now`; none where the quota is not the fleet's.
+    /// The process's share of a key, whatever its epoch, at `now`; none where the quota is not the fleet's.
     pub fn share(&self, limit: &Limit, key: Fingerprint, now: u64) -> Option<ShareRecord> {
         self.granted(limit, Some(key), now).map(|granted| granted.record)
     }
@@ -155,6 +167,16 @@ impl Granted {
         Self {
             record,
             before: record.share(),
+            leaving: false,
+        }
+    }
+
+    /// After another grant, at `now`.
+    fn next(self, record: ShareRecord, now: u64) -> Self {
+        Self {
+            record,
+            before: self.held(now),
+            leaving: false,
         }
     }
 
@@ -176,16 +198,13 @@ impl Lease {
         if now <= self.ends {
             return granted;
         }
-        let cut = granted.record.share().min(self.equal);
-        let first = granted.record.grant(cut, self.ends, rate);
+        let share = granted.record.share();
+        let after = |leases| lapsed(share, self.proxies, when_lost, leases, 1);
+        let first = granted.next(granted.record.grant(after(1), self.ends, rate), self.ends);
         let second_end = self.ends.saturating_add(self.length);
         if now <= second_end {
-            return Granted::unheard(first);
+            return first;
         }
-        let share = match when_lost {
-            WhenLost::EqualShare => self.equal,
-            WhenLost::Deny => 0,
-        };
-        Granted::unheard(first.grant(share, second_end, rate))
+        first.next(first.record.grant(after(2), second_end, rate), second_end)
     }
 }

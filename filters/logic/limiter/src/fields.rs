@@ -5,7 +5,6 @@ use std::fmt::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use weir_quota::cell::Verdict;
 
 use crate::key::Fingerprint;
 
@@ -38,11 +37,13 @@ pub struct Legacy {
 pub(crate) struct Told<'l> {
     pub(crate) name: &'l str,
     pub(crate) quota: u64,
-    /// Seconds; none for a quota without a window.
+    /// Seconds; none for a quota of requests under way.
     pub(crate) window_s: Option<u64>,
     /// The hash of the client's key; none where all clients are counted together.
     pub(crate) key: Option<Fingerprint>,
-    pub(crate) verdict: Verdict,
+    pub(crate) remaining: u64,
+    /// Seconds until all is back.
+    pub(crate) reset_s: u64,
 }
 
 impl Fields {
@@ -51,15 +52,18 @@ impl Fields {
         let comma = if self.policy.is_empty() { "" } else { ", " };
         // Writing to a string can't fail.
         let _ = write!(self.policy, "{comma}\"{}\";q={}", told.name, told.quota);
-        if let Some(window) = told.window_s {
-            let _ = write!(self.policy, ";w={window}");
+        match told.window_s {
+            Some(window) => _ = write!(self.policy, ";w={window}"),
+            None => self.policy.push_str(";qu=\"concurrent-requests\""),
         }
         if let Some(key) = told.key {
             self.policy.push_str(";pk=:");
             STANDARD.encode_string(key.0.to_be_bytes(), &mut self.policy);
             self.policy.push(':');
         }
-        let (remaining, reset_s) = (told.verdict.remaining(), seconds(told.verdict.reset_ns()));
+        let Told {
+            remaining, reset_s, ..
+        } = *told;
         let _ = write!(self.limit, "{comma}\"{}\";r={remaining};t={reset_s}", told.name);
         if legacy {
             self.tell_legacy(Legacy {

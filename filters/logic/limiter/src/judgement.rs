@@ -40,7 +40,7 @@ pub(crate) fn ask<'l, W: Cells + Tally>(
     let world = desk.world;
     let mut charges = Vec::with_capacity(policy.limits().len());
     for (number, limit) in policy.limits().iter().enumerate() {
-        let found = limit.key_of(request, board.epoch(limit.id()));
+        let found = limit.key_of(request);
         if found.incomplete {
             world.tally(index, number, Tallied::KeyMissing);
             match limit.on_missing_key() {
@@ -57,7 +57,7 @@ pub(crate) fn ask<'l, W: Cells + Tally>(
             policy: index,
             limit: number,
             quota: limit.quota_of(request),
-            key: found.fingerprint,
+            key: found.fingerprint.in_epoch(board.epoch(limit.id())),
             cost,
             share: board.share(limit, found.fingerprint, desk.now),
         });
@@ -70,13 +70,23 @@ pub(crate) fn judge<W: Cells + Tally>(desk: &Desk<'_, W>, asked: &[Asked<'_>]) -
     let live = Live::of(desk, asked);
     live.tally(desk.world);
     let mut pending = Vec::new();
-    let passes = live.admission.as_ref().is_ok_and(Admission::passes);
-    if passes {
+    if live.admission.as_ref().is_ok_and(Admission::passes) {
         pending.extend(pending_of(asked, &live.charges, desk.now));
     }
+    let goes_on = live.goes_on(asked);
     for one in asked.iter().filter(|one| one.policy.is_shadow()) {
-        if shadow(desk, one, &live) && passes {
+        if !shadow(desk, one, &live) {
+            continue;
+        }
+        if goes_on {
             pending.extend(pending_of(asked, &one.charges, desk.now));
+        } else {
+            // A request that is held back is not under way, whatever the shadow says.
+            let under_way = |charge: &&Charge<'_>| charge.quota.counts_requests_under_way();
+            one.charges
+                .iter()
+                .filter(under_way)
+                .for_each(|charge| desk.give_back(charge));
         }
     }
     live.decision(asked, pending)
@@ -125,7 +135,17 @@ impl<'l> Live<'l> {
             }),
             Ok(admission) => Decision::Limited(limited(asked, &self.charges, admission)),
             Err(_) if self.fails_closed(asked) => Decision::Failed,
-            Err(_) => Decision::default(),
+            Err(_) => Decision::Pass(Passed {
+                fields: None,
+                pending,
+            }),
+        }
+    }
+
+    fn goes_on(&self, asked: &[Asked<'_>]) -> bool {
+        match &self.admission {
+            Ok(admission) => admission.passes(),
+            Err(_) => !self.fails_closed(asked),
         }
     }
 
@@ -241,12 +261,19 @@ fn fields(asked: &[Asked<'_>], charges: &[Charge<'_>], admission: &Admission) ->
             Telling::Never => false,
         };
         if told {
+            // What the limit would have charged, had the others let the request pass.
+            let uncharged = if verdict.is_allow() && !admission.passes() {
+                charge.cost
+            } else {
+                0
+            };
             let told = Told {
                 name: limit.name(),
                 quota: charge.quota.requests(),
                 window_s: charge.quota.window_s(),
                 key: (!limit.is_for_all()).then_some(charge.key),
-                verdict: *verdict,
+                remaining: verdict.remaining().saturating_add(uncharged),
+                reset_s: seconds(verdict.reset_ns()),
             };
             fields.tell(&told, policy.headers().legacy);
         }

@@ -7,14 +7,27 @@ use weir_policy::problem::Problem;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::descriptor::Descriptor;
+use crate::limit::below;
 use crate::request::LimitedRequest;
 
 /// Stands for a value that a request lacks: longer than any value is.
 const MISSING: u32 = u32::MAX;
 
+/// 2^64 by the golden ratio, odd: epochs that follow one another differ in the high bits, which choose a bucket.
+const EPOCH_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// Which key a request has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint(pub u64);
+
+impl Fingerprint {
+    /// The key under which counts stand after the limit was reset `epoch` times, and back: its own inverse. Shares go by
+    /// keys without it, since each process has counted resets for itself.
+    #[must_use]
+    pub const fn in_epoch(self, epoch: u32) -> Self {
+        Self(self.0 ^ (epoch as u64).wrapping_mul(EPOCH_STEP))
+    }
+}
 
 /// Reads keys.
 #[derive(Clone, Debug)]
@@ -32,14 +45,21 @@ pub(crate) struct Found {
 }
 
 impl Key {
-    /// `limit` tells limits with the same descriptors apart.
+    /// `limit` tells limits with the same descriptors apart; the problem's pointer is relative to `own`, which come after
+    /// those of the limits above.
     pub(crate) fn try_new<'d>(
         limit: &str,
-        descriptors: impl Iterator<Item = &'d CompiledDescriptor>,
+        above: impl Iterator<Item = &'d CompiledDescriptor>,
+        own: &[CompiledDescriptor],
     ) -> Result<Self, Problem> {
+        let mut descriptors = above.map(Descriptor::try_new).collect::<Result<Vec<_>, _>>()?;
+        for (index, descriptor) in own.iter().enumerate() {
+            let compiled = Descriptor::try_new(descriptor);
+            descriptors.push(compiled.map_err(|problem| below(&format!("/{index}"), problem))?);
+        }
         Ok(Self {
             seed: xxh3_64(limit.as_bytes()),
-            descriptors: descriptors.map(Descriptor::try_new).collect::<Result<_, _>>()?,
+            descriptors,
         })
     }
 
@@ -48,8 +68,8 @@ impl Key {
         self.descriptors.is_empty()
     }
 
-    /// The key of `request`; `epoch` makes all keys other ones.
-    pub(crate) fn of(&self, request: &impl LimitedRequest, epoch: u32) -> Found {
+    /// The key of `request`.
+    pub(crate) fn of(&self, request: &impl LimitedRequest) -> Found {
         let mut text = Vec::with_capacity(64);
         let mut incomplete = false;
         for descriptor in &self.descriptors {
@@ -57,15 +77,14 @@ impl Key {
             incomplete |= value.is_none();
             append(&mut text, value.as_deref());
         }
-        let fingerprint = self.fingerprint(&text, epoch);
         Found {
-            fingerprint,
+            fingerprint: self.fingerprint(&text),
             incomplete,
         }
     }
 
     /// The key of a request with these values, in order; none if their number or one of them is wrong.
-    pub(crate) fn of_texts(&self, values: &[String], epoch: u32) -> Option<Fingerprint> {
+    pub(crate) fn of_texts(&self, values: &[String]) -> Option<Fingerprint> {
         if values.len() != self.descriptors.len() {
             return None;
         }
@@ -73,11 +92,11 @@ impl Key {
         for (descriptor, value) in self.descriptors.iter().zip(values) {
             append(&mut text, Some(&*descriptor.value_of_text(value)?));
         }
-        Some(self.fingerprint(&text, epoch))
+        Some(self.fingerprint(&text))
     }
 
-    fn fingerprint(&self, text: &[u8], epoch: u32) -> Fingerprint {
-        Fingerprint(xxh3_64_with_seed(text, self.seed.wrapping_add(epoch.into())))
+    fn fingerprint(&self, text: &[u8]) -> Fingerprint {
+        Fingerprint(xxh3_64_with_seed(text, self.seed))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use weir_policy::compiled::rate_limit::{CompiledDescriptor, CompiledLimit, CompiledQuota};
 use weir_policy::document::rate_limit_policy::limit::{Fleet, MissingKey};
-use weir_policy::problem::Problem;
+use weir_policy::problem::{Problem, escape};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::cost::Cost;
@@ -37,19 +37,19 @@ struct Plans {
 }
 
 impl Limit {
-    /// Checks and compiles; `policy` is the policy's name, `above` the limits above this one, the topmost first.
-    pub(crate) fn try_new(
+    /// Checks and compiles; `policy` is the policy's name, `above` are the descriptors of the limits above this one, the
+    /// topmost first.
+    pub(crate) fn try_new<'d>(
         policy: &str,
         limit: &CompiledLimit,
-        above: &[&CompiledLimit],
+        above: impl Iterator<Item = &'d CompiledDescriptor>,
     ) -> Result<Self, Problem> {
         let path = format!("{policy}/{}", limit.name);
-        let descriptors = above.iter().flat_map(|limit| &limit.key).chain(&limit.key);
         let quota = Quota::try_new(limit.quota, limit.cost.response_header.is_some());
         Ok(Self {
             id: LimitId(xxh3_64(path.as_bytes())),
             name: limit.name.as_str().to_owned(),
-            key: key(&path, &quota, descriptors)?,
+            key: key(&path, &quota, above, &limit.key)?,
             path,
             on_missing_key: limit.on_missing_key,
             quota: quota.map_err(|problem| below("/quota", problem))?,
@@ -97,13 +97,14 @@ impl Limit {
         &self.cost
     }
 
-    pub(crate) fn key_of(&self, request: &impl LimitedRequest, epoch: u32) -> Found {
-        self.key.of(request, epoch)
+    pub(crate) fn key_of(&self, request: &impl LimitedRequest) -> Found {
+        self.key.of(request)
     }
 
-    /// The key of requests with these values, as an operator writes them; none if they are no key of this limit.
+    /// The key under which requests with these values, as an operator writes them, are counted after `epoch` resets; none
+    /// if they are no key of this limit.
     pub fn key_of_texts(&self, values: &[String], epoch: u32) -> Option<Fingerprint> {
-        self.key.of_texts(values, epoch)
+        Some(self.key.of_texts(values)?.in_epoch(epoch))
     }
 
     /// The quota that is for `request`.
@@ -117,10 +118,11 @@ impl Limit {
 fn key<'d>(
     path: &str,
     quota: &Result<Quota, Problem>,
-    descriptors: impl Iterator<Item = &'d CompiledDescriptor>,
+    above: impl Iterator<Item = &'d CompiledDescriptor>,
+    own: &[CompiledDescriptor],
 ) -> Result<Key, Problem> {
     let kind = quota.as_ref().map_or("", Quota::kind);
-    Key::try_new(&format!("{path}/{kind}"), descriptors).map_err(|problem| below("/key", problem))
+    Key::try_new(&format!("{path}/{kind}"), above, own).map_err(|problem| below("/key", problem))
 }
 
 impl Plans {
@@ -135,7 +137,7 @@ impl Plans {
         let debt = limit.cost.response_header.is_some();
         let compile = |(plan, quota): (&String, &CompiledQuota)| match Quota::try_new(*quota, debt) {
             Ok(quota) => Ok((plan.as_bytes().into(), quota)),
-            Err(problem) => Err(below(&format!("/plans/quotas/{plan}"), problem)),
+            Err(problem) => Err(below(&format!("/plans/quotas/{}", escape(plan)), problem)),
         };
         Ok(Some(Self {
             from: Descriptor::try_new(&plans.from).map_err(|problem| below("/plans/from", problem))?,

@@ -2,9 +2,9 @@
 
 use weir_policy::compiled::rate_limit::CompiledRateLimitPolicy;
 use weir_policy::compiled::{ConfigError, ControlConfig, SlotConfig};
+use weir_policy::document::rate_limit_policy::OnError;
 use weir_policy::problem::escape;
 use weir_quota::bucket::Layout;
-use weir_quota::cell::State;
 use weir_route_match::Selector;
 
 use crate::admission::Desk;
@@ -15,11 +15,9 @@ use crate::judgement::{Asked, ask, judge};
 use crate::key::Fingerprint;
 use crate::limit::Limit;
 use crate::policy::Policy;
+use crate::quota::FORGOTTEN;
 use crate::request::LimitedRequest;
-use crate::tally::Tally;
-
-/// As a key that was never seen, for every kind of quota.
-const FORGOTTEN: State = State { expires: 0, word: 0 };
+use crate::tally::{Tallied, Tally};
 
 /// Decides for every request of one slot.
 #[derive(Clone, Debug)]
@@ -122,6 +120,28 @@ impl Limiter {
         judge(&desk, &asked)
     }
 
+    /// What happens to `request` where nothing at all can be looked up. None: not even its headers can be read, so any
+    /// policy may be for it.
+    pub fn on_failure(&self, request: Option<&impl LimitedRequest>, world: &impl Tally) -> Decision {
+        let concerned = match request {
+            Some(request) => self.applicable(request),
+            None => (0..self.policies.len()).collect(),
+        };
+        let mut decision = Decision::default();
+        for index in concerned {
+            let Some(policy) = self.policies.get(index) else {
+                continue;
+            };
+            for limit in 0..policy.limits().len() {
+                world.tally(index, limit, Tallied::Failed);
+            }
+            if !policy.is_shadow() && policy.on_error() == OnError::Deny {
+                decision = Decision::Failed;
+            }
+        }
+        decision
+    }
+
     /// The names of the response headers that `pending` waits for, and the charge of each.
     pub fn awaited<'p>(&'p self, pending: &'p [Pending]) -> impl Iterator<Item = (&'p str, &'p Pending)> {
         let awaited = pending.iter().filter(|one| one.until == Until::Response);
@@ -146,7 +166,8 @@ impl Limiter {
         else {
             return Ok(());
         };
-        let share = board.share(limit, pending.key, now);
+        let whose = pending.key.in_epoch(board.epoch(limit.id()));
+        let share = board.share(limit, whose, now);
         self.desk(world, now)
             .change(pending.key, |state| match cost.checked_sub(pending.charged) {
                 Some(0) => None,

@@ -3,8 +3,9 @@
 use weir_policy::compiled::rate_limit::{CompiledLimit, CompiledRateLimitPolicy};
 use weir_policy::document::rate_limit_policy::exemption::{Exemption as ExemptionSpec, Networks};
 use weir_policy::document::rate_limit_policy::{HeaderFields, OnError};
+use weir_policy::name::Name;
 use weir_policy::problem::Problem;
-use weir_quota::tree;
+use weir_quota::tree::QuotaTree;
 use weir_route_match::Matcher;
 
 use crate::address::{Network, client};
@@ -16,7 +17,7 @@ use crate::request::LimitedRequest;
 pub struct Policy {
     name: String,
     shadow: bool,
-    /// The index of the policy in whose place it might come.
+    /// The index of the policy in whose place it might come; an index that no policy has, where that one is not here.
     candidate_for: Option<usize>,
     on_error: OnError,
     exemptions: Vec<Exemption>,
@@ -41,7 +42,7 @@ impl Policy {
         Ok(Self {
             name: name.to_owned(),
             shadow: policy.shadow,
-            candidate_for: live.and_then(|live| names.position(|name| name == live)),
+            candidate_for: live.map(|live| names.position(|name| name == live).unwrap_or(usize::MAX)),
             on_error: policy.on_error,
             exemptions: exemptions(&policy.exempt)?,
             headers: policy.headers,
@@ -123,27 +124,18 @@ fn exemptions(exemptions: &[ExemptionSpec]) -> Result<Vec<Exemption>, Problem> {
 fn limits(policy: &str, limits: &[CompiledLimit]) -> Result<Vec<Limit>, Problem> {
     let parents: Vec<(&str, Option<&str>)> = limits
         .iter()
-        .map(|limit| {
-            (
-                limit.name.as_str(),
-                limit.parent.as_ref().map(|name| name.as_str()),
-            )
-        })
+        .map(|limit| (limit.name.as_str(), limit.parent.as_ref().map(Name::as_str)))
         .collect();
-    let tree = tree::Tree::try_new(&parents).map_err(|error| {
-        Problem::new(
-            "invalid_tree",
-            format!("/limits/{}", error.index()),
-            error.to_string(),
-        )
+    let tree = QuotaTree::try_new(&parents).map_err(|error| {
+        let pointer = format!("/limits/{}", error.index());
+        Problem::new("invalid_tree", pointer, error.to_string())
     })?;
     let compile = |(index, limit)| {
-        let above: Vec<&CompiledLimit> = tree
-            .above(index)
-            .iter()
+        let above = tree.chain(index).iter().filter(|above| **above != index);
+        let above = above
             .filter_map(|index| limits.get(*index))
-            .collect();
-        Limit::try_new(policy, limit, &above).map_err(|problem| below(&format!("/limits/{index}"), problem))
+            .flat_map(|limit| &limit.key);
+        Limit::try_new(policy, limit, above).map_err(|problem| below(&format!("/limits/{index}"), problem))
     };
     limits.iter().enumerate().map(compile).collect()
 }

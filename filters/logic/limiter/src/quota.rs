@@ -1,11 +1,13 @@
 //! Quotas, compiled: which algorithm keeps them.
 
-use weir_policy::compiled::rate_limit::CompiledQuota;
+use weir_policy::compiled::rate_limit::{Amount, CompiledQuota};
 use weir_policy::problem::Problem;
 use weir_quota::cell::{Concurrency, Gcra, Rate, SlidingWindow, State, Verdict};
 use weir_quota::share::ShareRecord;
 
 const NANOS_PER_MILLI: u64 = 1_000_000;
+/// As a key that was never seen, for every kind of quota.
+pub(crate) const FORGOTTEN: State = State { expires: 0, word: 0 };
 
 /// One quota.
 #[derive(Clone, Copy, Debug)]
@@ -43,41 +45,35 @@ impl Quota {
         let invalid = |field: &str, error: &dyn std::fmt::Display| {
             Problem::new("invalid_quota", format!("/{field}"), error.to_string())
         };
+        let (CompiledQuota::Rate(amount)
+        | CompiledQuota::SlidingWindow(amount)
+        | CompiledQuota::Concurrency(amount)) = quota;
+        let Amount {
+            requests,
+            window_ms,
+            burst,
+        } = amount;
+        let time = nanos(window_ms);
         match quota {
-            CompiledQuota::Rate {
+            CompiledQuota::Rate(_) => {
+                let rate = Rate::try_new(requests, time, burst).map_err(|error| invalid("rate", &error))?;
+                Ok(Self::Rate {
+                    rate: if debt { rate.with_debt() } else { rate },
+                    requests,
+                    window_ms,
+                })
+            }
+            CompiledQuota::SlidingWindow(_) => Ok(Self::Window {
+                window: SlidingWindow::try_new(narrow(requests), time)
+                    .map_err(|error| invalid("slidingWindow", &error))?,
                 requests,
                 window_ms,
-                burst,
-            } => {
-                let rate = Rate::try_new(requests, nanos(window_ms), burst)
-                    .map_err(|error| invalid("rate", &error))?;
-                let rate = if debt { rate.with_debt() } else { rate };
-                Ok(Self::Rate {
-                    rate,
-                    requests,
-                    window_ms,
-                })
-            }
-            CompiledQuota::SlidingWindow { requests, window_ms } => {
-                let window = SlidingWindow::try_new(narrow(requests), nanos(window_ms))
-                    .map_err(|error| invalid("slidingWindow", &error))?;
-                Ok(Self::Window {
-                    window,
-                    requests,
-                    window_ms,
-                })
-            }
-            CompiledQuota::Concurrency {
+            }),
+            CompiledQuota::Concurrency(_) => Ok(Self::Concurrency {
+                concurrency: Concurrency::try_new(narrow(requests), time)
+                    .map_err(|error| invalid("concurrency", &error))?,
                 requests,
-                max_duration_ms,
-            } => {
-                let concurrency = Concurrency::try_new(narrow(requests), nanos(max_duration_ms))
-                    .map_err(|error| invalid("concurrency", &error))?;
-                Ok(Self::Concurrency {
-                    concurrency,
-                    requests,
-                })
-            }
+            }),
         }
     }
 
@@ -147,7 +143,10 @@ impl Quota {
         match self {
             Self::Rate { rate, .. } => Some(cell(rate, share).refund(state?, cost)),
             Self::Window { window, .. } => Some(window.refund(state?, cost)),
-            Self::Concurrency { concurrency, .. } => concurrency.end(state, charged_at, now),
+            Self::Concurrency { concurrency, .. } => {
+                let rest = concurrency.end(Some(state?), charged_at, now);
+                Some(rest.unwrap_or(FORGOTTEN))
+            }
         }
     }
 

@@ -26,7 +26,8 @@ pub struct RequestMatch {
 /// A condition on the path, in the order of precedence of Gateway API's path match types.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(tag = "type", content = "value", deny_unknown_fields)]
+#[serde(tag = "type", content = "value", from = "TypedPath")]
+#[cfg_attr(feature = "schema", schemars(!from, deny_unknown_fields))]
 pub enum PathMatch {
     /// The whole path, byte for byte.
     Exact(String),
@@ -37,6 +38,34 @@ pub enum PathMatch {
     Prefix(String),
     /// A regular expression over the whole path.
     RegularExpression(String),
+}
+
+/// A [`PathMatch`] as it is written. To read it so takes a tenth of the code that reading a tagged enum takes, which has
+/// to keep a value that stands before its type.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypedPath {
+    r#type: PathType,
+    value: String,
+}
+
+#[derive(Deserialize)]
+enum PathType {
+    Exact,
+    Template,
+    Prefix,
+    RegularExpression,
+}
+
+impl From<TypedPath> for PathMatch {
+    fn from(path: TypedPath) -> Self {
+        match path.r#type {
+            PathType::Exact => Self::Exact(path.value),
+            PathType::Template => Self::Template(path.value),
+            PathType::Prefix => Self::Prefix(path.value),
+            PathType::RegularExpression => Self::RegularExpression(path.value),
+        }
+    }
 }
 
 /// A condition on one request header.

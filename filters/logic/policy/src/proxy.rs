@@ -73,6 +73,8 @@ pub struct LeaseReport {
     pub slot: String,
     /// One process: another after a restart of the proxy.
     pub instance: String,
+    /// Grows with every report of the instance: one that was given up may arrive after its successor.
+    pub sequence: u64,
     /// Its fleet-wide limits.
     pub limits: Vec<LimitReport>,
 }

@@ -8,6 +8,9 @@
 //!   [`cell::SlidingWindow`] (the classic approximation by two counters), [`cell::Concurrency`] (requests in flight).
 //! - [`share`] runs a GCRA at a part of its rate, so that the processes of a fleet share one limit, and no change of the
 //!   parts ever mints a unit.
+//! - [`lease`] says who has which part: [`lease::LeaseBook`] is the control plane's side, [`lease::lapsed`] what a process
+//!   does without it.
+//! - [`tree`] orders limits that have parents.
 //!
 //! Time is Unix nanoseconds and an argument; a clock that steps back counts as no time passed.
 //!
@@ -36,5 +39,6 @@
 
 pub mod bucket;
 pub mod cell;
+pub mod lease;
 pub mod share;
 pub mod tree;

@@ -1,6 +1,6 @@
 //! The board as bytes in shared data.
 
-use weir_quota::share::ShareRecord;
+use weir_quota::share::{ShareRecord, WHOLE};
 
 use super::{Board, Entry, Granted, Lease};
 use crate::key::Fingerprint;
@@ -14,16 +14,18 @@ impl Board {
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes.strip_prefix(MAGIC)?);
         let born = reader.u64()?;
+        let reports = reader.u64()?;
         let lease = Lease {
             ends: reader.u64()?,
             length: reader.u64()?,
-            equal: reader.u32()?,
+            proxies: reader.u32()?,
         };
         let count = reader.u32()?;
         let limits = (0..count).map(|_| reader.entry()).collect::<Option<Vec<_>>>()?;
         let sorted = limits.is_sorted_by(|one, next| one.limit < next.limit);
         sorted.then_some(Self {
             born,
+            reports,
             lease: (lease.ends > 0).then_some(lease),
             limits,
         })
@@ -35,12 +37,13 @@ impl Board {
         let lease = self.lease.unwrap_or(Lease {
             ends: 0,
             length: 0,
-            equal: 0,
+            proxies: 0,
         });
         bytes.extend_from_slice(&self.born.to_le_bytes());
+        bytes.extend_from_slice(&self.reports.to_le_bytes());
         bytes.extend_from_slice(&lease.ends.to_le_bytes());
         bytes.extend_from_slice(&lease.length.to_le_bytes());
-        bytes.extend_from_slice(&lease.equal.to_le_bytes());
+        bytes.extend_from_slice(&lease.proxies.to_le_bytes());
         bytes.extend_from_slice(&length(self.limits.len()));
         for entry in &self.limits {
             entry.write(&mut bytes);
@@ -69,6 +72,7 @@ impl Granted {
     fn write(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.before.to_le_bytes());
         bytes.extend_from_slice(&self.record.to_bytes());
+        bytes.push(self.leaving.into());
     }
 }
 
@@ -97,7 +101,12 @@ impl Reader<'_> {
     fn granted(&mut self) -> Option<Granted> {
         let before = self.u32()?;
         let record = ShareRecord::parse(&self.take::<{ ShareRecord::BYTES }>()?)?;
-        Some(Granted { record, before })
+        let [leaving] = self.take()?;
+        (before <= WHOLE).then_some(Granted {
+            record,
+            before,
+            leaving: leaving != 0,
+        })
     }
 
     fn entry(&mut self) -> Option<Entry> {

@@ -1,13 +1,13 @@
 //! Shares on the board: what is reported of them, and what comes of an answer.
 
-use weir_policy::proxy::{KeyReport, LeaseAnswer, LimitGrant, LimitReport, Share, WHOLE};
+use weir_policy::proxy::{KeyReport, LeaseAnswer, LimitGrant, LimitReport, Share};
 use weir_quota::cell::Rate;
 use weir_quota::share::ShareRecord;
 
-use super::{Board, Entry, Granted, Lease};
+use super::{Board, Entry, Granted, Lease, STALE_NS};
 use crate::demand::Demand;
 use crate::key::Fingerprint;
-use crate::limit::{Limit, LimitId};
+use crate::limit::Limit;
 
 /// The most keys of a limit with a share of their own.
 const MAX_KEYS: usize = 256;
@@ -52,7 +52,7 @@ impl Board {
         granted.map_or(0, |granted| granted.held(now))
     }
 
-    /// Takes an answer to a report that was sent at `sent`.
+    /// Takes an answer to a report that was sent at `sent`. An answer that comes after its leases have ended says nothing.
     pub fn apply<'l>(
         &mut self,
         answer: &LeaseAnswer,
@@ -60,48 +60,95 @@ impl Board {
         sent: u64,
         now: u64,
     ) {
-        let before = self.clone();
         let length = answer.lease_ms.saturating_mul(NANOS_PER_MILLI);
+        let ends = sent.saturating_add(length);
+        if ends <= now {
+            return;
+        }
+        let before = self.clone();
         self.lease = Some(Lease {
-            ends: sent.saturating_add(length),
+            ends,
             length,
-            equal: WHOLE / answer.proxies.max(1),
+            proxies: answer.proxies,
         });
         for limit in limits {
             let grant = answer.limits.iter().find(|grant| grant.limit == limit.path());
             if let (Some(grant), Some(rate)) = (grant, limit.quota().rate()) {
-                self.take_grant(&before, limit, rate, grant, now);
+                let former = Former {
+                    board: &before,
+                    limit,
+                    now,
+                };
+                former.take_grant(self.entry_mut(limit.id()), rate, grant);
             }
         }
     }
+}
 
-    /// `before`: the board as it was, from which shares go on as they are by now.
-    fn take_grant(&mut self, before: &Self, limit: &Limit, rate: &Rate, grant: &LimitGrant, now: u64) {
-        let Some(base) = before.granted(limit, None, now) else {
+/// The board as it was, from which the shares of a limit go on as they are by now.
+struct Former<'b> {
+    board: &'b Board,
+    limit: &'b Limit,
+    now: u64,
+}
+
+impl Former<'_> {
+    fn take_grant(&self, entry: &mut Entry, rate: &Rate, grant: &LimitGrant) {
+        let Some(base) = self.record(None) else {
             return;
         };
-        let entry = self.entry_mut(limit.id());
-        let known: Vec<Fingerprint> = entry.keys.iter().map(|(key, _)| *key).collect();
-        entry.keys.clear();
+        let known = std::mem::take(&mut entry.keys);
+        let own = |key| known.iter().find(|(other, own)| *other == key && !own.leaving);
         for granted in grant.keys.iter().take(MAX_KEYS) {
             let Ok(key) = u64::from_str_radix(&granted.key, 16).map(Fingerprint) else {
                 continue;
             };
-            let own = before
-                .granted(limit, Some(key), now)
-                .filter(|_| known.contains(&key));
-            let next = match own {
-                Some(own) => own.next(own.record.grant(granted.share, now, rate)),
-                None => base.next(base.record.listed(granted.share, now, rate)),
+            let record = match self.record(Some(key)).filter(|_| own(key).is_some()) {
+                Some(record) => record.grant(granted.share, self.now, rate),
+                None => base.listed(granted.share, self.now, rate),
             };
-            entry.put(key, next);
+            entry.put(key, self.granted(Some(key), record));
         }
-        entry.base = Some(base.next(base.record.grant(grant.share, now, rate)));
+        let base = base.grant(grant.share, self.now, rate);
+        for (key, _) in known.iter().filter(|(_, own)| !own.leaving) {
+            if entry.own(*key).is_none() {
+                let granted = self.granted(Some(*key), base.retired(self.now, rate));
+                entry.put(
+                    *key,
+                    Granted {
+                        leaving: true,
+                        ..granted
+                    },
+                );
+            }
+        }
+        // A key that has left is one of all others, but some workers may still use the share that it had.
+        let left = known.iter().filter(|(key, _)| entry.own(*key).is_none());
+        let most = left.map(|(key, _)| self.used(Some(*key))).max();
+        let granted = self.granted(None, base);
+        entry.base = Some(Granted {
+            before: granted.before.max(most.unwrap_or(0)),
+            ..granted
+        });
     }
 
-    /// Forgets limits other than these.
-    pub fn keep_only(&mut self, limits: &[LimitId]) {
-        self.limits.retain(|entry| limits.contains(&entry.limit));
+    fn record(&self, key: Option<Fingerprint>) -> Option<ShareRecord> {
+        let granted = self.board.granted(self.limit, key, self.now);
+        granted.map(|granted| granted.record)
+    }
+
+    fn granted(&self, key: Option<Fingerprint>, record: ShareRecord) -> Granted {
+        Granted {
+            record,
+            before: self.used(key),
+            leaving: false,
+        }
+    }
+
+    /// Some workers still go by the board as it was, and it says what a share comes to when a lease ends meanwhile.
+    fn used(&self, key: Option<Fingerprint>) -> Share {
+        let held = |at| self.board.held(self.limit, key, at);
+        held(self.now).max(held(self.now.saturating_add(STALE_NS)))
     }
 }
 
@@ -114,15 +161,6 @@ impl Entry {
                 }
             }
             Err(place) => self.keys.insert(place, (key, granted)),
-        }
-    }
-}
-
-impl Granted {
-    const fn next(self, record: ShareRecord) -> Self {
-        Self {
-            record,
-            before: self.record.share(),
         }
     }
 }

@@ -69,37 +69,35 @@ pub struct CompiledLimit {
     pub fleet: Option<Fleet>,
 }
 
-/// How many requests there may be.
+/// How many requests there may be, by which algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase",
-    deny_unknown_fields
-)]
+#[serde(rename_all = "camelCase")]
 pub enum CompiledQuota {
     /// Generic cell rate algorithm.
-    Rate {
-        /// In one window.
-        requests: u64,
-        /// Milliseconds.
-        window_ms: u64,
-        /// At once.
-        burst: u64,
-    },
+    Rate(Amount),
     /// Two fixed windows.
-    SlidingWindow {
-        /// In any window, about.
-        requests: u64,
-        /// Milliseconds.
-        window_ms: u64,
-    },
-    /// Under way at once.
-    Concurrency {
-        /// So many.
-        requests: u64,
-        /// Milliseconds.
-        max_duration_ms: u64,
-    },
+    SlidingWindow(Amount),
+    /// Requests under way at once.
+    Concurrency(Amount),
+}
+
+/// So many in a time. One type for all algorithms, since each type that is read costs a module some KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Amount {
+    /// So many requests.
+    pub requests: u64,
+    /// In so many milliseconds; of requests under way, how long one is counted.
+    #[serde(alias = "maxDurationMs")]
+    pub window_ms: u64,
+    /// Of a rate: so many at once.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub burst: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Other quotas for some clients.

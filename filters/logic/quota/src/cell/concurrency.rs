@@ -10,7 +10,8 @@ use crate::cell::{MAX_WINDOW_NS, MIN_WINDOW_NS, State, Verdict, WindowError};
 /// counts for at least `max_duration` and at most twice that, whether its end is ever told or not: what a dead VM left
 /// behind is gone by then. A request that runs longer than `max_duration` may stop counting while it runs.
 ///
-/// A clock that steps back over the beginning of its period finds all counts in the period it comes to.
+/// A clock that steps back over the beginning of its period finds all counts in the period it comes to; a denied request
+/// stores that.
 ///
 /// The state is a [`SlidingWindow`](crate::cell::SlidingWindow)'s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,15 +41,13 @@ impl Concurrency {
         let mut counts = Counts::at(state, now, self.max_duration_ns);
         let remaining = self.remaining(&counts);
         if remaining == 0 {
-            let reset_ns = self.reset_ns(&counts, now);
-            return (
-                Verdict::Deny {
-                    remaining,
-                    retry_after_ns: None,
-                    reset_ns,
-                },
-                None,
-            );
+            let verdict = Verdict::Deny {
+                remaining,
+                retry_after_ns: None,
+                reset_ns: self.reset_ns(&counts, now),
+            };
+            let turned_back = counts.turned_back(state, self.max_duration_ns);
+            return (verdict, turned_back.then(|| counts.state(self.max_duration_ns)));
         }
         counts.take(1);
         let verdict = Verdict::Allow {

@@ -1,7 +1,7 @@
 //! The generic cell rate algorithm.
 
 use crate::cell::{Rate, State, Verdict};
-use crate::share::{Clock, ShareRecord, WHOLE};
+use crate::share::{Clock, ShareRecord};
 
 /// The largest tolerance: with as much debt it fits a u64 beside any time until the year 2262.
 pub(super) const MAX_TOLERANCE_NS: u64 = 1 << 61;
@@ -98,11 +98,7 @@ impl<'a> Gcra<'a> {
 
     fn clock(&self, now: u64) -> Clock {
         match self.share {
-            None => Clock {
-                now,
-                floor: now,
-                share: WHOLE,
-            },
+            None => Clock::real_time(now),
             Some(record) => record.clock(self.rate, now),
         }
     }
@@ -115,7 +111,8 @@ impl<'a> Gcra<'a> {
         });
         let tat = stored.map_or(clock.floor, |tat| tat.max(clock.floor));
         let empty = self.empty_at(&clock);
-        let repaired = tat > empty.saturating_add(self.rate.debt_ns());
+        let explained = self.rate.debt_ns().saturating_add(clock.skew);
+        let repaired = tat > empty.saturating_add(explained);
         Standing {
             tat: if repaired { empty } else { tat },
             clock,
@@ -159,7 +156,7 @@ impl<'a> Gcra<'a> {
             },
             Some(record) => {
                 let full = now.saturating_add(self.reset_ns(clock, tat));
-                record.state(self.rate, tat, full)
+                record.state(self.rate, tat, now, full)
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::cell::{State, Verdict};
 /// Where the bound has to be exact, take [`Gcra`](crate::cell::Gcra).
 ///
 /// **A clock that steps back** over the beginning of its fixed window finds all counts in the window it comes to, as
-/// units of that one: nothing is forgotten, and nothing is held longer than two windows.
+/// units of that one: nothing is forgotten, and nothing is held longer than two windows. A denied request stores that.
 ///
 /// The state: `expires` is the end of the next fixed window, and so says which one is the current; `word` holds the
 /// previous count in its high and the current in its low half.
@@ -79,6 +79,12 @@ impl Counts {
         }
     }
 
+    /// Whether `state`, which these counts were made from, is of a later window: unless it is stored as these counts, it
+    /// stays late until the clock is there again.
+    pub(super) fn turned_back(&self, state: Option<State>, window_ns: u64) -> bool {
+        state.is_some_and(|state| Self::stored(state, window_ns).index > self.index)
+    }
+
     pub(super) const fn stored(state: State, window_ns: u64) -> Self {
         Self {
             index: (state.expires / window_ns).saturating_sub(2),
@@ -135,7 +141,9 @@ impl SlidingWindow {
         let mut counts = Counts::at(state, now, self.window_ns);
         let estimate = self.estimate(&counts, now);
         if estimate.saturating_add(cost) > u64::from(self.limit) {
-            return (self.deny(&counts, now, cost), None);
+            let turned_back = cost > 0 && counts.turned_back(state, self.window_ns);
+            let store = turned_back.then(|| counts.state(self.window_ns));
+            return (self.deny(&counts, now, cost), store);
         }
         counts.take(cost);
         let verdict = Verdict::Allow {
