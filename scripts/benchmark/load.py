@@ -16,6 +16,16 @@ KEYS = 1_024
 BUSY, REPEATS = 0.05, 2
 CONNECTIONS = 32
 
+# What wrk says at its end.
+DONE = """
+function done(summary, latency)
+  local errors = summary.errors
+  local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
+  io.write(string.format('{"requests": %d, "failed": %d, "seconds": %.6f, "p50_us": %d, "p99_us": %d}\\n',
+    summary.requests, failed, summary.duration / 1e6, latency:percentile(50), latency:percentile(99)))
+end
+"""
+
 # Requests are made once, so that the load costs little: each of KEYS users in turn.
 SCRIPT = (
     """
@@ -31,14 +41,9 @@ function request()
   turn = turn %% #requests + 1
   return requests[turn]
 end
-function done(summary, latency)
-  local errors = summary.errors
-  local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
-  io.write(string.format('{"requests": %%d, "failed": %%d, "seconds": %%.6f, "p50_us": %%d, "p99_us": %%d}\\n',
-    summary.requests, failed, summary.duration / 1e6, latency:percentile(50), latency:percentile(99)))
-end
 """
     % KEYS
+    + DONE
 )
 
 
@@ -80,10 +85,22 @@ def cores() -> tuple[set[int], set[int]]:
     return (set(allowed[:1]), set(allowed[1:])) if len(allowed) > 1 else (set(), set())
 
 
-def command(wrk: str, script: Path, port: int, seconds: float) -> list[str]:
+def write(folder: Path, name: str, script: str) -> Path:
+    """A script of wrk's, as a file."""
+    path = folder / name
+    path.write_text(script)
+    return path
+
+
+def command(wrk: str, script: Path, port: int, seconds: float, connections: int = CONNECTIONS) -> list[str]:
     """How wrk is called; it counts whole seconds."""
     length = f"{max(1, round(seconds))}s"
-    return [wrk, "-t", "1", "-c", str(CONNECTIONS), "-d", length, "-s", str(script), f"http://127.0.0.1:{port}"]
+    return [wrk, "-t", "1", "-c", str(connections), "-d", length, "-s", str(script), f"http://127.0.0.1:{port}"]
+
+
+def described(script: str, seconds: float, connections: int = CONNECTIONS) -> str:
+    """How wrk is called, for people."""
+    return " ".join(command("wrk", Path(script), 0, seconds, connections)[:-1])
 
 
 def calm(called: list[str], pid: int, pinned: set[int]) -> Sample:

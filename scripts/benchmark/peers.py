@@ -25,13 +25,17 @@ end
 
 @dataclass(frozen=True)
 class Peer:
-    """One way to handle a request: HTTP filters before the router, a route action, clusters."""
+    """One way to handle a request: HTTP filters before the router, a route action, clusters.
+
+    `proof`: a header that only a filter at work puts on answers.
+    """
 
     name: str
     title: str
     filters: tuple[Json, ...]
     action: Json
     clusters: tuple[Json, ...]
+    proof: str = ""
 
 
 def none(ports: list[int]) -> Peer:

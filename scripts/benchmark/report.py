@@ -42,7 +42,11 @@ def busy(rounds: Rounds) -> float:
 def table(rounds: Rounds, titles: dict[str, str]) -> str:
     """One line a peer."""
     head = ("peer", "CPU µs/request", "added µs", "requests/s", "p50 µs", "p99 µs")
-    lines = [head, *(row(rounds, name, titles[name]) for name in rounds)]
+    return columns([head, *(row(rounds, name, titles[name]) for name in rounds)])
+
+
+def columns(lines: list[tuple[str, ...]]) -> str:
+    """Lines of the same number of cells, aligned."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
@@ -71,9 +75,9 @@ def caution(rounds: Rounds) -> str:
     return f"the machine was busy: Envoy waited {share:.0%} of its running time for its core" if share > BUSY else ""
 
 
-def write(path: Path, rounds: Rounds, titles: dict[str, str], about: dict[str, object]) -> None:
-    """All samples and what they were taken with."""
-    peers = [
+def peers(rounds: Rounds, titles: dict[str, str]) -> list[dict[str, object]]:
+    """All samples, peer by peer."""
+    return [
         {
             "name": name,
             "title": titles[name],
@@ -82,8 +86,6 @@ def write(path: Path, rounds: Rounds, titles: dict[str, str], about: dict[str, o
         }
         for name, samples in rounds.items()
     ]
-    found = {"added_cost_ratio": ratio(rounds, "shard-router", "noop"), "aim": AIM, "waited_for_core": busy(rounds)}
-    store(path, {**about, **found, "peers": peers})
 
 
 def store(path: Path, found: dict[str, object]) -> None:
