@@ -43,11 +43,13 @@ mod shared;
 mod way_back;
 mod world;
 
+use std::rc::Rc;
+
 use weir_host::control::Report;
 use weir_host::port::{Host, Level, Log, ResponseHost, RootHost, StreamHost};
 use weir_host::reply::Refusal;
 use weir_host::{Action, Counters, Filter, HostError};
-use weir_limiter::{Decision, Limiter};
+use weir_limiter::{Board, Decision, Limiter};
 use weir_policy::compiled::ControlConfig;
 use weir_policy::proxy::EventPage;
 
@@ -138,10 +140,12 @@ impl Filter for RateLimitFilter {
         if exchange.is_settled() {
             return;
         }
-        let now = host.now_ns().unwrap_or_default();
+        // A count that can't be lowered comes right by itself; one that is lowered at a wrong time doesn't.
+        let Ok(now) = host.now_ns() else {
+            return;
+        };
         let world = World::new(self, host);
         for pending in exchange.pending() {
-            // A count that can't be lowered comes right by itself.
             let _ = self.limiter.on_end(pending, &world, now);
         }
     }
@@ -187,7 +191,11 @@ fn log_error(outcome: Result<(), HostError>, what: &str, host: &impl Log) {
 impl RateLimitFilter {
     fn decide<H: StreamHost>(&self, request: &PeerRequest<'_, H>, host: &H) -> Result<Decision, HostError> {
         let now = host.now_ns()?;
-        let board = self.shared.board(host, now)?;
+        // Without a board the fleet's quotas are empty, and buckets, which can't be read either, fail as the policies say.
+        let board = self
+            .shared
+            .board(host, now)
+            .unwrap_or_else(|_| Rc::new(Board::new(now)));
         let decision = self
             .limiter
             .on_request(request, &board, &World::new(self, host), now);
