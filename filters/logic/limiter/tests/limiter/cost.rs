@@ -130,6 +130,23 @@ fn a_response_may_lead_into_debt_but_no_further_than_a_burst() {
 }
 
 #[test]
+fn a_late_answer_gives_back_no_charge_of_others() {
+    let quota = json!({"slidingWindow": {"requests": 10, "windowMs": 1_000}});
+    let cost = json!({"constant": 10, "responseHeader": {"name": "x-cost", "max": 10}});
+    for (seconds, more) in [(0, true), (1, true), (3, false)] {
+        let slot = Slot::of(&json!({"quota": quota, "cost": cost}));
+        let slow = slot.passed(&Request::new(), NOW).pending;
+        let now = NOW + seconds * SECOND;
+        if seconds > 1 {
+            assert!(slot.passes(&Request::new(), now));
+        }
+        assert!(!slot.passes(&Request::new(), now));
+        respond(&slot, &slow[0], "0", now);
+        assert_eq!(slot.passes(&Request::new(), now), more, "after {seconds} s");
+    }
+}
+
+#[test]
 fn what_was_charged_and_forgotten_is_not_given_back() {
     let slot = charged_later();
     let pending = slot.passed(&Request::new(), NOW).pending;
