@@ -117,6 +117,17 @@ fn a_response_says_what_a_request_has_cost_after_all() {
 }
 
 #[test]
+fn an_answer_that_says_what_was_charged_writes_nothing() {
+    for (value, calls) in [("10", 1), ("junk", 0), ("11", 2)] {
+        let slot = charged_later();
+        let pending = slot.passed(&Request::new(), NOW).pending;
+        let before = slot.world.calls();
+        respond(&slot, &pending[0], value, NOW);
+        assert_eq!(slot.world.calls() - before, calls, "{value}");
+    }
+}
+
+#[test]
 fn a_response_may_lead_into_debt_but_no_further_than_a_burst() {
     let slot = Slot::of(&json!({
         "quota": rate(10, 10_000),
