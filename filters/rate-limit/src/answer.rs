@@ -64,7 +64,8 @@ fn refusal(limited: &Limited) -> Refusal {
         status: if limited.lost { 503 } else { 429 },
         detail: match limited.retry_after_s {
             Some(seconds) => format!("There is quota for the request in {seconds} s."),
-            None => "The request costs more than the whole quota.".to_owned(),
+            None if limited.lost => "The proxy has no share of the quota at present.".to_owned(),
+            None => "The request costs more than there is at once.".to_owned(),
         },
         grpc: if limited.lost {
             GrpcStatus::Unavailable

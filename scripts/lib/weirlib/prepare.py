@@ -12,7 +12,7 @@ from weirlib.places import ROOT, binary, modules
 
 # What the standalone stack needs, package by package.
 PROGRAMS = ("weir-server", "weir-sample-backend")
-FILTERS = ("weir-shard-router",)
+FILTERS = ("weir-rate-limit", "weir-shard-router")
 LOOK = "read the messages above"
 
 

@@ -127,16 +127,21 @@ impl Resolver<'_> {
         }
     }
 
-    /// Where the Gateway's proxies put the claims of the tokens that count.
+    /// Where the Gateway's proxies put the claims of the tokens that count. No place at all would be the token itself, so
+    /// where nobody verifies tokens a claim stands in a header that no request has.
     fn payload_headers(&self, claim: &JwtClaim) -> Vec<String> {
         let jwt = gateway_spec(self.state, self.gateway).and_then(|gateway| gateway.jwt.as_ref());
         let providers = jwt.map(|jwt| jwt.providers.as_slice()).unwrap_or_default();
         let counts = |name: &Name| claim.provider.as_ref().is_none_or(|wanted| wanted == name);
-        providers
-            .iter()
-            .filter(|provider| !claim.unverified && counts(&provider.name))
-            .map(|provider| payload_header(&provider.name))
-            .collect()
+        if claim.unverified {
+            return Vec::new();
+        }
+        let verifying = providers.iter().filter(|provider| counts(&provider.name));
+        let mut headers: Vec<String> = verifying.map(|provider| payload_header(&provider.name)).collect();
+        if headers.is_empty() {
+            headers.push(String::new());
+        }
+        headers
     }
 
     /// References were checked; a map that is gone has no sources, which the filter refuses.

@@ -1,17 +1,20 @@
 //! `envoy/`: static configurations that work with no control plane.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::support::loopback::address;
 use crate::support::process::{Process, envoy, modules_dir, run, stdout, weir};
 use crate::support::proxy::Proxy;
 use crate::support::shards::Shard;
 
-const DOCUMENTS: [&str; 3] = ["gateway.yaml", "backends.yaml", "orders.yaml"];
+const DOCUMENTS: [&str; 4] = ["gateway.yaml", "backends.yaml", "orders.yaml", "limits.yaml"];
+const FILTERS: [&str; 2] = ["shard-router", "rate-limit"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -23,8 +26,8 @@ fn with_samples(command: &mut Command) {
     }
 }
 
-fn configuration() -> String {
-    std::fs::read_to_string(root().join("envoy/shard-router.yaml")).unwrap()
+fn configuration(filter: &str) -> String {
+    std::fs::read_to_string(root().join(format!("envoy/{filter}.yaml"))).unwrap()
 }
 
 /// The filter's configuration: the text of the one block scalar, which ends where the indentation does.
@@ -45,49 +48,65 @@ fn slot_in(configuration: &str) -> String {
 }
 
 #[test]
-fn the_static_configuration_is_what_compile_writes() {
-    let mut compile = weir();
-    compile.arg("compile");
-    with_samples(&mut compile);
-    let compiled = run(compile);
-    assert!(compiled.status.success(), "{compiled:?}");
-    let expected = stdout(&compiled);
-    assert_eq!(
-        slot_in(&configuration()),
-        expected,
-        "put this under `value: |` of envoy/shard-router.yaml:\n{expected}"
-    );
+fn static_configurations_are_what_compile_writes() {
+    for filter in FILTERS {
+        let mut compile = weir();
+        compile.args(["compile", "--filter", filter]);
+        with_samples(&mut compile);
+        let compiled = run(compile);
+        assert!(compiled.status.success(), "{compiled:?}");
+        let expected = stdout(&compiled);
+        assert_eq!(
+            slot_in(&configuration(filter)),
+            expected,
+            "put this under `value: |` of envoy/{filter}.yaml:\n{expected}"
+        );
+    }
+}
+
+#[test]
+fn every_static_configuration_is_tested() {
+    let mut found: Vec<String> = std::fs::read_dir(root().join("envoy"))
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let mut expected = FILTERS.map(|filter| format!("{filter}.yaml"));
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+}
+
+/// Envoy with a static configuration, at addresses of its own.
+fn start(filter: &str, ip: IpAddr, home: &TempDir) -> Proxy {
+    let admin = address();
+    let file = home.path().join("envoy.yaml");
+    let module = modules_dir().join(format!("{filter}.wasm"));
+    let configuration = configuration(filter)
+        .replace(
+            "address: 127.0.0.1, port_value: 9901",
+            &format!("address: {admin}, port_value: 9901"),
+        )
+        .replace("127.0.0.1", &ip.to_string())
+        .replace(&format!("target/modules/{filter}.wasm"), module.to_str().unwrap());
+    std::fs::write(&file, configuration).unwrap();
+    let mut command = Command::new(envoy());
+    command
+        .args(["--use-dynamic-base-id", "--concurrency", "2", "-c"])
+        .arg(&file);
+    let process = Process::start(command, &home.path().join("envoy.log"));
+    Proxy::of(ip, admin, "static", process)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_static_configuration_serves_without_a_control_plane() {
-    let (ip, admin) = (address(), address());
+async fn shards_need_no_control_plane() {
+    let ip = address();
     let mut shards = Vec::new();
     for (index, name) in ["a", "b", "c"].into_iter().enumerate() {
         let first = 9_101 + 3 * u16::try_from(index).unwrap();
         shards.push(Shard::start_at(ip, name, [first, first + 1, first + 2]).await);
     }
     let home = tempfile::tempdir().unwrap();
-    let file = home.path().join("envoy.yaml");
-    let module = modules_dir().join("shard-router.wasm");
-    let configuration = configuration()
-        .replace(
-            "address: 127.0.0.1, port_value: 9901",
-            &format!("address: {admin}, port_value: 9901"),
-        )
-        .replace("127.0.0.1", &ip.to_string())
-        .replace("target/modules/shard-router.wasm", module.to_str().unwrap());
-    std::fs::write(&file, configuration).unwrap();
-    let mut command = Command::new(envoy());
-    command
-        .args(["--use-dynamic-base-id", "--concurrency", "2", "-c"])
-        .arg(&file);
-    let mut proxy = Proxy::of(
-        ip,
-        admin,
-        "static",
-        Process::start(command, &home.path().join("envoy.log")),
-    );
+    let mut proxy = start("shard-router", ip, &home);
     proxy.serving().await;
 
     let keys: Vec<String> = (0..40).map(|number| format!("user-{number}")).collect();
@@ -96,6 +115,29 @@ async fn the_static_configuration_serves_without_a_control_plane() {
         assert_eq!(answer.json()["shard"], *shard, "{key}");
     }
     assert_eq!(proxy.get("/orders", &[]).await.status, 400);
+    assert_eq!(proxy.generation().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_need_no_control_plane() {
+    let ip = address();
+    let _backend = Shard::start_at(ip, "a", [9_101, 9_102, 9_103]).await;
+    let home = tempfile::tempdir().unwrap();
+    let mut proxy = start("rate-limit", ip, &home);
+    proxy.serving().await;
+    for (plan, quota) in [("none", 100), ("gold", 1_000)] {
+        let answer = proxy
+            .get("/orders", &[("x-user-id", plan), ("x-plan", plan)])
+            .await;
+        assert_eq!(answer.status, 200);
+        let policy = String::from_utf8_lossy(answer.header("ratelimit-policy").unwrap()).into_owned();
+        assert!(
+            policy.starts_with(&format!("\"client\";q={quota};w=1;pk=:")),
+            "{policy}"
+        );
+    }
+    let exempt = proxy.get("/healthz", &[]).await;
+    assert_eq!((exempt.status.as_u16(), exempt.header("ratelimit")), (200, None));
     assert_eq!(proxy.generation().await, 1);
 }
 

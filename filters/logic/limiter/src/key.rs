@@ -4,7 +4,7 @@
 
 use weir_policy::compiled::rate_limit::CompiledDescriptor;
 use weir_policy::problem::Problem;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::descriptor::Descriptor;
 use crate::limit::below;
@@ -32,7 +32,8 @@ impl Fingerprint {
 /// Reads keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
-    seed: u64,
+    /// Comes before the values: the hash of the limit, and so of one length. (A seeded hash would cost a module 2 KiB.)
+    limit: u64,
     descriptors: Vec<Descriptor>,
 }
 
@@ -58,7 +59,7 @@ impl Key {
             descriptors.push(compiled.map_err(|problem| below(&format!("/{index}"), problem))?);
         }
         Ok(Self {
-            seed: xxh3_64(limit.as_bytes()),
+            limit: xxh3_64(limit.as_bytes()),
             descriptors,
         })
     }
@@ -70,7 +71,7 @@ impl Key {
 
     /// The key of `request`.
     pub(crate) fn of(&self, request: &impl LimitedRequest) -> Found {
-        let mut text = Vec::with_capacity(64);
+        let mut text = self.text();
         let mut incomplete = false;
         for descriptor in &self.descriptors {
             let value = descriptor.value(request);
@@ -78,7 +79,7 @@ impl Key {
             append(&mut text, value.as_deref());
         }
         Found {
-            fingerprint: self.fingerprint(&text),
+            fingerprint: Fingerprint(xxh3_64(&text)),
             incomplete,
         }
     }
@@ -88,15 +89,17 @@ impl Key {
         if values.len() != self.descriptors.len() {
             return None;
         }
-        let mut text = Vec::new();
+        let mut text = self.text();
         for (descriptor, value) in self.descriptors.iter().zip(values) {
             append(&mut text, Some(&*descriptor.value_of_text(value)?));
         }
-        Some(self.fingerprint(&text))
+        Some(Fingerprint(xxh3_64(&text)))
     }
 
-    fn fingerprint(&self, text: &[u8]) -> Fingerprint {
-        Fingerprint(xxh3_64_with_seed(text, self.seed))
+    fn text(&self) -> Vec<u8> {
+        let mut text = Vec::with_capacity(64);
+        text.extend_from_slice(&self.limit.to_le_bytes());
+        text
     }
 }
 

@@ -114,7 +114,7 @@ impl Limit {
     }
 }
 
-/// The seed of a key holds how its quota is kept, so that no algorithm reads another's state.
+/// A key holds how its quota is kept, so that no algorithm reads another's state.
 fn key<'d>(
     path: &str,
     quota: &Result<Quota, Problem>,

@@ -142,7 +142,14 @@ impl Quota {
     ) -> Option<State> {
         match self {
             Self::Rate { rate, .. } => Some(cell(rate, share).refund(state?, cost)),
-            Self::Window { window, .. } => Some(window.refund(state?, cost)),
+            Self::Window {
+                window, window_ms, ..
+            } => {
+                // What was charged before the window before this one is forgotten already.
+                let begun = |at: u64| at / nanos(*window_ms).max(1);
+                let known = begun(charged_at).saturating_add(1) >= begun(now);
+                known.then_some(window.refund(state?, cost))
+            }
             Self::Concurrency { concurrency, .. } => {
                 let rest = concurrency.end(Some(state?), charged_at, now);
                 Some(rest.unwrap_or(FORGOTTEN))

@@ -117,6 +117,17 @@ fn a_response_says_what_a_request_has_cost_after_all() {
 }
 
 #[test]
+fn an_answer_that_says_what_was_charged_writes_nothing() {
+    for (value, calls) in [("10", 1), ("junk", 0), ("11", 2)] {
+        let slot = charged_later();
+        let pending = slot.passed(&Request::new(), NOW).pending;
+        let before = slot.world.calls();
+        respond(&slot, &pending[0], value, NOW);
+        assert_eq!(slot.world.calls() - before, calls, "{value}");
+    }
+}
+
+#[test]
 fn a_response_may_lead_into_debt_but_no_further_than_a_burst() {
     let slot = Slot::of(&json!({
         "quota": rate(10, 10_000),
@@ -127,6 +138,23 @@ fn a_response_may_lead_into_debt_but_no_further_than_a_burst() {
     // Ten seconds for the debt, one for the next.
     assert!(!slot.passes(&Request::new(), NOW + 10 * SECOND));
     assert!(slot.passes(&Request::new(), NOW + 11 * SECOND));
+}
+
+#[test]
+fn a_late_answer_gives_back_no_charge_of_others() {
+    let quota = json!({"slidingWindow": {"requests": 10, "windowMs": 1_000}});
+    let cost = json!({"constant": 10, "responseHeader": {"name": "x-cost", "max": 10}});
+    for (seconds, more) in [(0, true), (1, true), (3, false)] {
+        let slot = Slot::of(&json!({"quota": quota, "cost": cost}));
+        let slow = slot.passed(&Request::new(), NOW).pending;
+        let now = NOW + seconds * SECOND;
+        if seconds > 1 {
+            assert!(slot.passes(&Request::new(), now));
+        }
+        assert!(!slot.passes(&Request::new(), now));
+        respond(&slot, &slow[0], "0", now);
+        assert_eq!(slot.passes(&Request::new(), now), more, "after {seconds} s");
+    }
 }
 
 #[test]

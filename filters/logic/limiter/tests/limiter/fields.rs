@@ -119,6 +119,8 @@ fn a_partition_is_named_by_bytes_that_differ_by_client() {
     };
     assert_eq!(pk("alice"), pk("alice"));
     assert_ne!(pk("alice"), pk("bob"));
+    let key = slot.key_of(&["alice"]).unwrap();
+    assert_eq!(pk("alice"), key.0.to_be_bytes()[4..]);
     let shown = STANDARD.encode(pk("alice"));
     assert!(!shown.contains("alice") && !String::from_utf8_lossy(&pk("alice")).contains("alice"));
 }

@@ -59,7 +59,7 @@ pub struct ClientAddress {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JwtClaim {
-    /// The claim's name; dots lead into objects: `realm_access.org`. A string, a number or a boolean.
+    /// The claim's name; dots lead into objects: `realm_access.org`. A string, a whole number or a boolean.
     pub claim: String,
     /// The Gateway's JWT provider that must have verified the token; absent: any of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
