@@ -179,6 +179,23 @@ fn a_shadow_is_compared_with_the_live_verdict() {
 }
 
 #[test]
+fn a_shadows_refusal_is_counted_by_the_limits_that_refuse() {
+    let limits = [
+        of_all(9),
+        limit(&json!({"name": "few", "key": [], "quota": rate(1, 3_600_000)})),
+    ];
+    let shadow = policy(&limits, &json!({"shadow": true}));
+    let slot = Slot::new(&slot(&[("default/api", shadow)], &json!({})));
+    assert!(slot.passes(&Request::new(), NOW));
+    assert_eq!(
+        slot.world.tallied(),
+        [(0, 0, ShadowAllowed), (0, 1, ShadowAllowed)]
+    );
+    assert!(slot.passes(&Request::new(), NOW));
+    assert_eq!(slot.world.tallied(), [(0, 1, ShadowOnlyLimited)]);
+}
+
+#[test]
 fn a_candidate_for_a_policy_that_is_not_here_is_compared_with_no_limit() {
     assert_eq!(
         compared(1, Some("default/elsewhere")),
