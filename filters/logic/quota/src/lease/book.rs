@@ -32,7 +32,8 @@ pub struct LeaseSettings {
 /// Who holds which shares of which limits.
 ///
 /// For each limit, and each of its keys that is asked for, every instance has an *outstanding* share: what it reported as
-/// held or was granted since, whichever is more, until its lease (and a quarter of a second of grace) ends. A grant is
+/// held or was granted since, whichever is more, until its lease (and a quarter of a second of grace) ends; then, for the
+/// time of one more lease, an equal part of it at most ([`lapsed`](crate::lease::lapsed)). A grant is
 /// the instance's target, but never more than outstanding shares of all others leave of the whole. So outstanding shares
 /// sum to the whole at most, whatever gets lost on the way: an answer that never arrived is still counted, a report that
 /// did not arrive changes nothing, one that is overtaken by its successor is ignored.

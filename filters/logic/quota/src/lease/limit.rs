@@ -53,6 +53,8 @@ struct Holder {
     id: u64,
     instance: Arc<str>,
     seen_ms: u64,
+    /// An equal part, when it was seen.
+    equal: Share,
     base: Lease,
 }
 
@@ -78,11 +80,32 @@ impl Holder {
     const fn is_bound(&self, terms: &Terms) -> bool {
         terms.now < self.seen_ms.saturating_add(terms.holds_ms)
     }
+
+    /// What counts of a lease of it: all while it runs; then, as long again, an equal part at most, see [`lapsed`].
+    ///
+    /// [`lapsed`]: crate::lease::lapsed
+    fn counted(&self, lease: Lease, terms: &Terms) -> Lease {
+        if self.is_bound(terms) {
+            return lease;
+        }
+        let ends = self.seen_ms.saturating_add(terms.holds_ms);
+        let lapses = terms.now < ends.saturating_add(terms.settings.lease_ms);
+        lease.capped(if lapses { self.equal } else { 0 })
+    }
 }
 
 impl Lease {
     fn outstanding(&self) -> Share {
         self.granted.max(self.held)
+    }
+
+    /// Nobody asks for it any more.
+    fn capped(self, most: Share) -> Self {
+        Self {
+            granted: self.granted.min(most),
+            held: self.held.min(most),
+            demand: 0,
+        }
     }
 
     /// What a report says: it supersedes whatever was granted before. Demand rises at once, and falls by half.
@@ -98,24 +121,23 @@ impl Lease {
 }
 
 impl Key {
-    /// Each holder whose lease runs, with its lease.
-    fn bound<'a>(
+    /// Each holder, with what counts of its lease.
+    fn counted<'a>(
         &'a self,
         holders: &'a [Holder],
         terms: &'a Terms,
     ) -> impl Iterator<Item = (&'a Holder, Lease)> {
         let all = holders.iter().zip(&self.leases);
-        all.filter(|(holder, _)| holder.is_bound(terms))
-            .map(|(holder, lease)| (holder, lease.unwrap_or(holder.base)))
+        all.map(|(holder, lease)| (holder, holder.counted(lease.unwrap_or(holder.base), terms)))
     }
 
     fn outstanding(&self, holders: &[Holder], terms: &Terms) -> u64 {
-        let leases = self.bound(holders, terms);
+        let leases = self.counted(holders, terms);
         leases.map(|(_, lease)| u64::from(lease.outstanding())).sum()
     }
 
     fn demand(&self, holders: &[Holder], terms: &Terms) -> u64 {
-        self.bound(holders, terms).map(|(_, lease)| lease.demand).sum()
+        self.counted(holders, terms).map(|(_, lease)| lease.demand).sum()
     }
 
     /// Whether demand still decides who gets what.
@@ -125,8 +147,8 @@ impl Key {
 
     /// Whether nobody holds more of it than of the keys that are not listed.
     fn is_back(&self, holders: &[Holder], terms: &Terms) -> bool {
-        let mut leases = self.bound(holders, terms);
-        leases.all(|(holder, lease)| lease.outstanding() <= holder.base.outstanding())
+        let mut leases = self.counted(holders, terms);
+        leases.all(|(holder, lease)| lease.outstanding() <= holder.counted(holder.base, terms).outstanding())
     }
 }
 
@@ -200,6 +222,7 @@ impl Limit {
                     id,
                     instance: name.clone(),
                     seen_ms: 0,
+                    equal: 0,
                     base: Lease::default(),
                 };
                 self.holders.insert(at, holder);
@@ -211,10 +234,11 @@ impl Limit {
 
     /// Takes down what a holder has of the limit, and gives it back.
     fn told(&mut self, at: usize, report: &LimitReport, terms: &Terms) -> Lease {
+        let equal = self.equal();
         let Some(holder) = self.holders.get_mut(at) else {
             return Lease::default();
         };
-        holder.seen_ms = terms.now;
+        (holder.seen_ms, holder.equal) = (terms.now, equal);
         holder.base = holder.base.told(report.held, 0);
         holder.base
     }
@@ -305,8 +329,11 @@ impl Limit {
     }
 
     fn base_outstanding(&self, terms: &Terms) -> u64 {
-        let bound = self.holders.iter().filter(|holder| holder.is_bound(terms));
-        bound.map(|holder| u64::from(holder.base.outstanding())).sum()
+        let counted = self
+            .holders
+            .iter()
+            .map(|holder| holder.counted(holder.base, terms));
+        counted.map(|lease| u64::from(lease.outstanding())).sum()
     }
 
     fn grant_base(&mut self, at: usize, terms: &Terms) -> Share {
