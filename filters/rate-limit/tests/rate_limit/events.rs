@@ -80,6 +80,24 @@ fn a_key_can_start_anew_after_its_limit_did() {
 }
 
 #[test]
+fn two_resets_at_once_are_both_taken() {
+    let process = Process::new(NOW_MS);
+    let limits = [limit("client", 1), limit("other", 1)];
+    let workers = [(); 2].map(|()| Worker::of(&process, &config(&limits, &json!({}))));
+    assert!(workers[0].passes("alice") && !workers[0].passes("alice"));
+    let [first, second] = workers;
+    let host = Host::new(&process);
+    process.before_next_store(move || {
+        let host = Host::new(&second.process);
+        let other = page("default/api", Some("other"), None);
+        second.filter.on_events(&other, &host).unwrap();
+    });
+    let client = page("default/api", Some("client"), None);
+    first.filter.on_events(&client, &host).unwrap();
+    assert!(first.passes("alice"));
+}
+
+#[test]
 fn an_event_that_cant_be_taken_comes_again() {
     let process = Process::new(NOW_MS);
     let worker = Worker::of(&process, &config(&[limit("client", 1)], &json!({})));

@@ -76,6 +76,18 @@ fn a_report_says_what_all_workers_were_asked_for_in_a_second() {
 }
 
 #[test]
+fn what_a_worker_was_asked_for_is_told_once() {
+    let process = Process::new(NOW_MS);
+    let host = Host::new(&process);
+    let worker = Worker::of(&process, &fleet());
+    report(&worker, &host);
+    (0..10).for_each(|_| _ = worker.passes("a"));
+    (0..5).for_each(|_| worker.filter.on_tick(&host));
+    process.set_now_ms(NOW_MS + 1_000);
+    assert_eq!(report(&worker, &host).limits[0].keys[0].demand, 10);
+}
+
+#[test]
 fn an_answer_is_for_all_workers_within_a_tenth_of_a_second() {
     let process = Process::new(NOW_MS);
     let host = Host::new(&process);

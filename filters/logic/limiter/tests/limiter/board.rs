@@ -238,6 +238,26 @@ fn a_reset_is_of_one_limit() {
 }
 
 #[test]
+fn bytes_whose_order_is_wrong_are_no_board() {
+    let limits = [limit(&json!({})), limit(&json!({"name": "other"}))];
+    let slot = Slot::with(&limits);
+    let mut board = Board::new(NOW);
+    for limit in slot.limiter.policies()[0].limits() {
+        board.reset(limit.id());
+    }
+    let bytes = board.to_bytes();
+    // The last two entries are of 17 bytes each: an id, an epoch, no share, no keys.
+    let (head, entries) = bytes.split_at(bytes.len() - 34);
+    let swapped = [head, &entries[17..], &entries[..17]].concat();
+    let doubled = [head, &entries[..17], &entries[..17]].concat();
+    assert_eq!(Board::from_bytes(&[head, entries].concat()), Some(board));
+    assert_eq!(
+        [swapped, doubled].map(|bytes| Board::from_bytes(&bytes)),
+        [None, None]
+    );
+}
+
+#[test]
 fn listed_keys_are_bounded() {
     let limiter = fleet("equalShare");
     let mut board = Board::new(NOW);
