@@ -78,21 +78,25 @@ impl Shared {
         }
     }
 
-    /// Reads the board anew. While there is none, the worker goes on with the one that it made first.
+    /// Reads the board anew. Where there is none, quotas of the fleet need one, since they go by its clock: all workers must
+    /// have the same.
     pub(crate) fn read_board(&self, host: &impl Host, now: u64) -> Result<Rc<Board>, HostError> {
-        let found = host.load(&self.board_key)?;
-        let found = found.and_then(|(bytes, _)| Board::from_bytes(&bytes));
-        let known = self.copy.borrow().as_ref().map(|copy| Rc::clone(&copy.board));
-        let board = match (found, known) {
-            (Some(board), _) => Rc::new(board),
-            (None, Some(known)) => known,
-            (None, None) => Rc::new(Board::new(now)),
-        };
+        let mut found = self.stored_board(host)?;
+        if found.is_none() && self.has_fleet {
+            self.change_board(host, now, &mut |_| {})?;
+            found = self.stored_board(host)?;
+        }
+        let board = Rc::new(found.unwrap_or_else(|| Board::new(now)));
         *self.copy.borrow_mut() = Some(BoardCopy {
             board: Rc::clone(&board),
             read_at: now,
         });
         Ok(board)
+    }
+
+    fn stored_board(&self, host: &impl Host) -> Result<Option<Board>, HostError> {
+        let found = host.load(&self.board_key)?;
+        Ok(found.and_then(|(bytes, _)| Board::from_bytes(&bytes)))
     }
 
     /// Changes the board for all workers, where there is something to change.

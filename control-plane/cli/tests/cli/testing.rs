@@ -156,7 +156,7 @@ async fn a_missing_module_is_named() {
     let file = test_file(&folder, 400);
     let run = weir(&["test", &file, "--modules-dir", folder.path().to_str().unwrap()]).await;
     assert!(
-        run.code == 2 && run.err.contains("no module of \"shard-router\" in "),
+        run.code == 2 && run.err.contains("no module of \"rate-limit\" in "),
         "{run:?}"
     );
 }

@@ -168,7 +168,7 @@ fn a_missing_module_is_named() {
     let error = Modules::load(&fixture.at("")).unwrap_err();
     assert!(matches!(error, PolicyTestError::MissingModule { .. }), "{error}");
     assert!(
-        error.to_string().starts_with("no module of \"shard-router\" in "),
+        error.to_string().starts_with("no module of \"rate-limit\" in "),
         "{error}"
     );
     fixture.write(

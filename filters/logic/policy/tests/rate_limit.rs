@@ -272,3 +272,11 @@ fn a_request_under_way_has_no_cost() {
     document["spec"]["limits"][2]["cost"] = json!({"constant": 2});
     assert_eq!(problems(document), one("/spec/limits/2/cost", "no_cost"));
 }
+
+#[test]
+fn a_quota_of_the_fleet_has_no_plans() {
+    let mut document = full();
+    document["spec"]["limits"][0]["plans"] =
+        json!({"from": {"header": "x-plan"}, "quotas": {"gold": {"rate": {"requests": 1, "window": "1s"}}}});
+    assert_eq!(problems(document), one("/spec/limits/0/plans", "fleet_plans"));
+}

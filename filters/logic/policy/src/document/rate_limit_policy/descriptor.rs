@@ -40,7 +40,8 @@ pub enum Descriptor {
 pub struct ClientAddress {
     /// How many proxies stand between the clients and this one: 0 to 32. 0: the client is who opened the connection. n:
     /// `X-Forwarded-For` is read, n entries from its right end, where this proxy has noted its own peer last (Envoy's
-    /// `use_remote_address`, set on every Gateway); what stands further left anyone can write.
+    /// `use_remote_address`, set on every Gateway); what stands further left anyone can write. With n > 0 the
+    /// proxy must be reachable through those proxies only: a client that connects directly writes what they would.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(range(max = 32)))]
     pub trusted_hops: u32,

@@ -98,6 +98,10 @@ impl LimitSpec {
         }
         if let Some(fleet) = &self.fleet {
             problems.within("fleet", |problems| fleet.check(&self.quota, problems));
+            if self.plans.is_some() {
+                let detail = "a quota of the fleet is one for all clients: expected no plans";
+                problems.note_at("plans", "fleet_plans", detail);
+            }
         }
     }
 
