@@ -173,7 +173,7 @@ fn a_missing_module_is_named() {
     );
     fixture.write(
         "modules.json",
-        "{\"modules\": {\"shard-router\": {\"sha256\": \"ab\", \"size\": 1}}}",
+        "{\"modules\": {\"rate-limit\": {\"sha256\": \"ab\", \"size\": 1}, \"shard-router\": {\"sha256\": \"ab\", \"size\": 1}}}",
     );
     let error = Modules::load(&fixture.at("")).unwrap_err();
     assert!(matches!(error, PolicyTestError::MissingModule { .. }), "{error}");

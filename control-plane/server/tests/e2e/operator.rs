@@ -112,11 +112,11 @@ fn a_module_that_is_missing_or_damaged_is_named() {
     };
     assert_refused(&start(), 1, &["modules.json"]);
     write(&modules, "modules.json", r#"{"modules": {}}"#);
-    assert_refused(&start(), 1, &["shard-router"]);
+    assert_refused(&start(), 1, &["rate-limit"]);
     write(
         &modules,
         "modules.json",
-        r#"{"modules": {"shard-router": {"sha256": "00", "size": 1}}}"#,
+        r#"{"modules": {"rate-limit": {"sha256": "00", "size": 1}, "shard-router": {"sha256": "00", "size": 1}}}"#,
     );
     assert_refused(&start(), 1, &["00.wasm"]);
     write(&modules, "00.wasm", "x");

@@ -1,7 +1,7 @@
 //! What is refused, by the control plane or by Envoy, changes nothing.
 
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::documents::{raw_cluster, shard_map};
 use crate::support::loopback::{address, at};
@@ -86,7 +86,11 @@ fn other_release(stack: &Stack) -> std::path::PathBuf {
     sum.arg(&file);
     let digest = stdout(&run(sum)).split_whitespace().next().unwrap().to_owned();
     std::fs::rename(&file, folder.join(format!("{digest}.wasm"))).unwrap();
-    let catalog = json!({"modules": {"shard-router": {"sha256": digest, "size": bytes.len()}}});
+    let catalog = std::fs::read(modules_dir().join("modules.json")).unwrap();
+    let mut catalog: Value = serde_json::from_slice(&catalog).unwrap();
+    catalog["modules"]["shard-router"] = json!({"sha256": digest, "size": bytes.len()});
+    let other = format!("{}.wasm", catalog["modules"]["rate-limit"]["sha256"].as_str().unwrap());
+    std::fs::copy(modules_dir().join(&other), folder.join(&other)).unwrap();
     std::fs::write(folder.join("modules.json"), catalog.to_string()).unwrap();
     folder
 }
