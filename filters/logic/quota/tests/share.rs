@@ -252,3 +252,19 @@ fn an_expired_entry_says_no_more_than_none() {
         }
     }
 }
+
+/// Nothing comes back under share 0; what is remembered goes all the same.
+#[test]
+fn an_entry_expires_under_share_0() {
+    let rate = Rate::try_new(10, 1_000 * MS, 10).unwrap().with_debt();
+    let record = ShareRecord::first(WHOLE, EPOCH, &rate);
+    let indebted = Gcra::shared(&rate, &record).charge(None, EPOCH, 5);
+    let nothing = record.grant(0, EPOCH, &rate);
+    let state = Gcra::shared(&rate, &nothing).charge(Some(indebted), EPOCH, 1);
+    let three_buckets = EPOCH + 3 * rate.tolerance_ns();
+    assert!(
+        state.expires <= three_buckets + (1 << 24),
+        "{}",
+        state.expires - EPOCH
+    );
+}
