@@ -229,11 +229,11 @@ impl ShareRecord {
 
     /// The state at `now` of a cell whose TAT on the slow clock is `tat`, and that is full again at `full`.
     pub(crate) const fn state(&self, rate: &Rate, tat: u64, now: u64, full: u64) -> State {
-        let later = if self.share < WHOLE {
-            rate.tolerance_ns()
-        } else {
-            0
-        };
+        let tolerance = rate.tolerance_ns();
+        let later = if self.share < WHOLE { tolerance } else { 0 };
+        // Nothing fills under share 0; an entry lives no longer for it.
+        let latest = now.saturating_add(2 * tolerance);
+        let full = if full < latest { full } else { latest };
         let expires = full.saturating_add(later).saturating_add(EPOCH_MASK) & !EPOCH_MASK;
         State {
             expires: expires | self.writes(now) as u64,

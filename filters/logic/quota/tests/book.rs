@@ -220,6 +220,20 @@ fn the_hottest_keys_are_listed() {
     assert_eq!(listed(&proxies[0]), [3, 27, 28, 29].map(key));
 }
 
+/// Whatever the book knows of it: who holds more of a key than of the others is counted with it until it gives it back.
+#[test]
+fn what_someone_holds_is_counted() {
+    let mut book = informed(4);
+    let mut proxies = [Proxy::new("a", &[]), Proxy::new("b", &[])];
+    let now = rounds(&mut book, &mut proxies, 12, 0);
+    proxies[0].keys.insert(key(7), 800_000);
+    proxies[0].exchange(&mut book, now);
+    assert_eq!(book.outstanding(LIMIT, Some(&key(7)), now), 800_000 + 500_000);
+    assert_eq!(proxies[0].holds(7), 500_000);
+    rounds(&mut book, &mut proxies, 2, now);
+    assert!(proxies.iter().all(|proxy| proxy.keys.is_empty()));
+}
+
 #[test]
 fn what_makes_no_sense_is_ignored() {
     let mut book = informed(4);

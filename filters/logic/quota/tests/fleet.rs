@@ -149,6 +149,8 @@ struct Proxy {
     /// When the report was sent whose answer is in force.
     leased_from: Option<u64>,
     waiting_since: Option<u64>,
+    /// All that was reported as held had been leased.
+    reported_leases: bool,
     next_report: u64,
     state: Option<State>,
     demand: u64,
@@ -168,6 +170,7 @@ impl Proxy {
             proxies: 1,
             leased_from: None,
             waiting_since: None,
+            reported_leases: true,
             next_report: 0,
             state: None,
             demand,
@@ -178,6 +181,11 @@ impl Proxy {
 
     fn report(&mut self, now: u64) -> LeaseReport {
         self.sequence += 1;
+        let in_use = [&self.base, &self.key].map(|view| view.in_use(now));
+        self.reported_leases = in_use
+            .as_flattened()
+            .iter()
+            .all(|(share, leased)| *leased || *share == 0);
         self.asked.retain(|(at, _)| at + 1_000 > now);
         let demand = self.asked.iter().map(|(_, cost)| cost).sum();
         let key = KeyReport {
@@ -213,7 +221,7 @@ impl Proxy {
         };
         (self.proxies, self.leased_from) = (answer.body.proxies, Some(answer.sent));
         let own = grant.keys.first().map(|key| key.share);
-        let leased = answer.informed || (self.base.leased && self.key.leased);
+        let leased = answer.informed || self.reported_leases;
         self.set(grant.share, own, leased, now, rate);
     }
 

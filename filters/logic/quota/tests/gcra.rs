@@ -190,20 +190,23 @@ proptest! {
         let start = EPOCH + (1 << 55);
         let (_, state) = cell.check(None, start, spent);
         let now = start + rate.interval_ns() * wait / 1_000;
-        let (verdict, _) = cell.check(state, now, cost);
+        // Two instants on a slow clock are rounded.
+        let slack = 2 * u64::from(WHOLE / share) + 2;
+        let (verdict, next) = cell.check(state, now, cost);
         let left = verdict.remaining() + if verdict.is_allow() { cost } else { 0 };
         prop_assert!(left == 0 || cell.check(state, now, left).0.is_allow());
         prop_assert!(!cell.check(state, now, left + 1).0.is_allow());
         if let Verdict::Deny { retry_after_ns: Some(wait), .. } = verdict {
             let fits = rate.interval_ns() * cost * u64::from(WHOLE) / u64::from(share) <= rate.tolerance_ns();
             prop_assert_eq!(cell.check(state, now + wait, cost).0.is_allow(), fits);
-            // Two instants on a slow clock are rounded.
-            let slack = 2 * u64::from(WHOLE / share) + 2;
             prop_assert!(wait <= slack || !cell.check(state, now + wait - slack, cost).0.is_allow());
         }
-        let (look, none) = cell.check(state, now + verdict.reset_ns(), 0);
-        prop_assert_eq!(none, None);
-        prop_assert!(look.reset_ns() <= verdict.reset_ns());
+        let state = next.or(state);
+        let look = |at| cell.check(state, at, 0);
+        prop_assert_eq!(look(now).1, None);
+        let reset = verdict.reset_ns();
+        prop_assert_eq!(look(now + reset).0.reset_ns(), 0);
+        prop_assert!(reset <= slack || look(now + reset - slack).0.reset_ns() > 0);
     }
 
     /// Any bits are a state, and any bytes a record or none.
@@ -226,21 +229,37 @@ proptest! {
         prop_assert_eq!(ShareRecord::parse(&bytes[1..]), None);
     }
 
-    /// What was just taken and is given back leaves nothing behind.
+    /// What was just taken and is given back leaves nothing behind, under a share as well.
     #[test]
-    fn a_refund_is_the_inverse(rate in rates(), events in events(), cost in 1_u64..40, later in 0_u64..100_000) {
+    fn a_refund_is_the_inverse(
+        rate in rates(),
+        events in events(),
+        cost in 1_u64..40,
+        later in 0_u64..100_000,
+        share in prop::option::of(50_000..WHOLE),
+    ) {
         let mut story = Story::new(rate.with_debt());
         story.tell_all(&events);
-        let cell = Gcra::local(&story.rate);
-        if let (Verdict::Allow { .. }, Some(taken)) = cell.check(story.state, story.now, cost) {
+        let record = share.map(|share| ShareRecord::first(share, EPOCH - (1 << 55), &story.rate));
+        let (cell, before) = match &record {
+            Some(record) => (Gcra::shared(&story.rate, record), None),
+            None => (Gcra::local(&story.rate), story.state),
+        };
+        if let (Verdict::Allow { .. }, Some(taken)) = cell.check(before, story.now, cost) {
             let refunded = cell.refund(taken, cost);
             for units in 0..40 {
                 let at = story.now + later;
-                let expected = cell.check(story.state, at, units).0;
+                let expected = cell.check(before, at, units).0;
                 prop_assert_eq!(cell.check(Some(refunded), at, units).0, expected);
             }
         }
     }
+}
+
+#[test]
+fn a_window_never_gives_more_than_was_asked_for() {
+    let rate = Rate::try_new(3, 1_000_000_000, 1).unwrap();
+    assert_eq!(rate.interval_ns(), 333_333_334);
 }
 
 #[test]

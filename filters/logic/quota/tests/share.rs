@@ -196,9 +196,27 @@ fn a_key_comes_and_goes() {
     assert_eq!(look(&retired, state, second(12)), 0);
     assert_eq!(look(&base, state, second(12)), 0);
     assert_eq!(look(&base, state, second(20)), 5);
+    // A key whose clock was slower has no more on the limit's either.
+    let slow = base.listed(WHOLE / 10, second(10), &rate);
+    let (verdict, spent) = Gcra::shared(&rate, &slow).check(None, second(20), 1);
+    assert!(verdict.is_allow());
+    assert_eq!(look(&base, spent, second(20)), 0);
     // A worker that has not heard of that does not take the new bucket for its own.
     let (_, state) = Gcra::shared(&rate, &retired).check(state, second(12), 1);
     assert_eq!(look(&key, state, second(12) + 50 * MS), 0);
+}
+
+/// A debt that a smaller share could not have made is not forgiven by the next charge.
+#[test]
+fn a_charge_never_gives_back() {
+    let rate = Rate::try_new(10, 1_000 * MS, 10).unwrap().with_debt();
+    let record = ShareRecord::first(WHOLE, EPOCH, &rate);
+    let now = EPOCH + 10_000 * MS;
+    let indebted = Some(Gcra::shared(&rate, &record).charge(None, now, 20));
+    let smaller = record.grant(WHOLE / 10, now, &rate);
+    let cell = Gcra::shared(&rate, &smaller);
+    let charged = Some(cell.charge(indebted, now, 1));
+    assert_eq!(cell.check(charged, now, 0), cell.check(indebted, now, 0));
 }
 
 /// The clock steps back behind the grant: no time passes, then a grant of the same share sets it going.
@@ -233,4 +251,20 @@ fn an_expired_entry_says_no_more_than_none() {
             assert_eq!(look(state).remaining(), look(None).remaining());
         }
     }
+}
+
+/// Nothing comes back under share 0; what is remembered goes all the same.
+#[test]
+fn an_entry_expires_under_share_0() {
+    let rate = Rate::try_new(10, 1_000 * MS, 10).unwrap().with_debt();
+    let record = ShareRecord::first(WHOLE, EPOCH, &rate);
+    let indebted = Gcra::shared(&rate, &record).charge(None, EPOCH, 5);
+    let nothing = record.grant(0, EPOCH, &rate);
+    let state = Gcra::shared(&rate, &nothing).charge(Some(indebted), EPOCH, 1);
+    let three_buckets = EPOCH + 3 * rate.tolerance_ns();
+    assert!(
+        state.expires <= three_buckets + (1 << 24),
+        "{}",
+        state.expires - EPOCH
+    );
 }

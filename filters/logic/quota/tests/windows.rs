@@ -218,3 +218,14 @@ fn numbers_that_make_no_window() {
         "the window is 999999 ns: expected 1000000 (1 ms) to 31622400000000000 (366 days)"
     );
 }
+
+/// The window turned between taking and giving back: another request wrote the state in the meantime.
+#[test]
+fn a_refund_reaches_the_window_before() {
+    let cell = SlidingWindow::try_new(10, WINDOW).unwrap();
+    let start = EPOCH - EPOCH % WINDOW;
+    let (_, state) = cell.check(None, start, 6);
+    let (_, state) = cell.check(state, start + WINDOW, 1);
+    let state = cell.refund(state.unwrap(), 6);
+    assert_eq!(cell.check(Some(state), start + WINDOW, 0).0.remaining(), 9);
+}

@@ -53,7 +53,7 @@ impl<'a> Gcra<'a> {
         let standing = self.standing(state, now);
         let next = standing.tat.saturating_add(self.rate.price_ns(cost));
         let over = next.saturating_sub(self.empty_at(&standing.clock));
-        if over > 0 || cost > self.rate.burst() || standing.clock.share == 0 {
+        if over > 0 || standing.clock.share == 0 {
             let store =
                 (standing.repaired && cost > 0).then(|| self.state(&standing.clock, standing.tat, now));
             return (self.deny(&standing, cost, over), store);
