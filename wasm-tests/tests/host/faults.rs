@@ -101,3 +101,11 @@ fn costs_are_counted_by_callback() {
     );
     assert!(cost.fuel > 0 && cost.fuel % 3 == 0, "{cost:?}");
 }
+
+#[test]
+fn a_fault_spares_the_calls_before_it() {
+    assert_eq!(
+        statuses(mismatch().after(2).once(), 4),
+        ["set 0", "set 0", "set 8", "set 0"]
+    );
+}

@@ -24,6 +24,8 @@ struct Script {
     polls: Vec<Option<u64>>,
     reports: Vec<LeaseReport>,
     leases: Leases,
+    /// Nobody is answered.
+    silent: bool,
 }
 
 /// Who answers reports.
@@ -71,6 +73,11 @@ impl Control {
         self.0.lock().unwrap().leases = Leases::Nobody;
     }
 
+    /// Whether nobody is answered, while it still knows what it knew.
+    pub(crate) fn be_silent(&self, silent: bool) {
+        self.0.lock().unwrap().silent = silent;
+    }
+
     /// Reports are answered as the real control plane does.
     pub(crate) fn keep_a_book(&self, settings: LeaseSettings) {
         self.0.lock().unwrap().leases = Leases::Book(LeaseBook::new(settings, 0));
@@ -97,6 +104,9 @@ fn grant(share: Share) -> LimitGrant {
 
 impl Script {
     fn answer(&mut self, request: &UpstreamRequest) -> Answer {
+        if self.silent {
+            return Answer::status(503);
+        }
         let path = request.headers.text(":path").unwrap();
         if path == "/v1/proxy/leases" {
             return self.lease(request);

@@ -52,7 +52,7 @@ fn spoil(value: Vec<u8>, (any, changes, how): &(Vec<u8>, Vec<(usize, u8)>, usize
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn odd_bytes_anywhere_trap_nothing(odd in odd()) {

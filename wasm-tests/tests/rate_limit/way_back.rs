@@ -50,7 +50,7 @@ fn a_reset_frees_one_client_on_all_workers() {
         [limited.drain(&user("alice")), limited.drain(&user("bob"))],
         [3, 3]
     );
-    limited.advance(2_500);
+    limited.advance(3_500);
     assert_eq!(
         [limited.drain(&user("alice")), limited.drain(&user("bob"))],
         [3, 0]
