@@ -89,7 +89,10 @@ fn other_release(stack: &Stack) -> std::path::PathBuf {
     let catalog = std::fs::read(modules_dir().join("modules.json")).unwrap();
     let mut catalog: Value = serde_json::from_slice(&catalog).unwrap();
     catalog["modules"]["shard-router"] = json!({"sha256": digest, "size": bytes.len()});
-    let other = format!("{}.wasm", catalog["modules"]["rate-limit"]["sha256"].as_str().unwrap());
+    let other = format!(
+        "{}.wasm",
+        catalog["modules"]["rate-limit"]["sha256"].as_str().unwrap()
+    );
     std::fs::copy(modules_dir().join(&other), folder.join(&other)).unwrap();
     std::fs::write(folder.join("modules.json"), catalog.to_string()).unwrap();
     folder
