@@ -5,6 +5,15 @@ use weir_policy_test::{Failure, Modules, Policies, PolicyTestError, Proxy, Reque
 
 use crate::fixture::Fixture;
 
+/// A folder with the other filter as it is.
+fn with_rate_limit() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let packed = std::env::var_os("WEIR_MODULES_DIR").expect("WEIR_MODULES_DIR: ./scripts/test sets it");
+    let module = std::path::Path::new(&packed).join("rate-limit.wasm");
+    std::fs::copy(module, folder.path().join("rate-limit.wasm")).unwrap();
+    folder
+}
+
 /// A filter in the place of shard-router that traps in one callback.
 fn trapping(callback: &str, params: &str) -> (TempDir, Modules) {
     let text = format!(
@@ -14,7 +23,7 @@ fn trapping(callback: &str, params: &str) -> (TempDir, Modules) {
            (func (export \"malloc\") (param i32) (result i32) (i32.const 1024))
            (func (export \"{callback}\") {params} unreachable))"
     );
-    let folder = TempDir::new().unwrap();
+    let folder = with_rate_limit();
     std::fs::write(
         folder.path().join("shard-router.wasm"),
         wat::parse_str(text).unwrap(),
@@ -59,7 +68,7 @@ fn a_filter_that_refuses_its_configuration_fails_the_test() {
        (memory (export \"memory\") 1)
        (func (export \"proxy_abi_version_0_2_1\"))
        (func (export \"proxy_on_configure\") (param i32 i32) (result i32) (i32.const 0)))";
-    let folder = TempDir::new().unwrap();
+    let folder = with_rate_limit();
     std::fs::write(
         folder.path().join("shard-router.wasm"),
         wat::parse_str(text).unwrap(),

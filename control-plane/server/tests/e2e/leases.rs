@@ -25,7 +25,7 @@ async fn report(stack: &Stack, instance: &str, held: u64) -> (u64, u64) {
     let answer = stack.api.json(Method::POST, "/v1/proxy/leases", &body).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     let answer = answer.json();
-    assert_eq!(answer["leaseMs"], 5_000);
+    assert_eq!(answer["leaseMs"], 10_000);
     assert_eq!(answer["limits"][0]["limit"], LIMIT);
     (
         answer["limits"][0]["share"].as_u64().unwrap(),
