@@ -1,6 +1,7 @@
 //! Steps of a test, as people write them.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -42,6 +43,7 @@ pub(crate) struct RequestSpec {
     method: String,
     path: String,
     host: Option<String>,
+    from: Option<IpAddr>,
     #[serde(default)]
     headers: BTreeMap<String, Values>,
     #[serde(default)]
@@ -182,6 +184,9 @@ impl RequestSpec {
         let mut request = Request::new(&self.method, &self.path).body(self.body.as_bytes());
         if let Some(host) = &self.host {
             request = request.host(host);
+        }
+        if let Some(from) = self.from {
+            request = request.sent_from(from);
         }
         for (name, Values(values)) in &self.headers {
             request = values

@@ -1,5 +1,6 @@
 //! One request: into the host, and what is seen of it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use weir_core::snapshot::INTERNAL_HEADER_PREFIXES;
@@ -11,8 +12,13 @@ use crate::answer::{Answer, Fail};
 use crate::observed::{Observed, UpstreamCall};
 use crate::request::Request;
 
+/// The header that the listener adds its peer to.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+/// The client's port, which nothing depends on.
+const CLIENT_PORT: u16 = 50_000;
+
 /// The request as the first filter gets it: without the headers that filters and proxies trust one another with, which
-/// the listener removes.
+/// the listener removes, and with the peer's address, which the listener adds.
 pub(super) fn to_host(request: &Request) -> HostRequest {
     let is_internal = |name: &str| {
         let name = name.to_ascii_lowercase();
@@ -20,14 +26,32 @@ pub(super) fn to_host(request: &Request) -> HostRequest {
             .iter()
             .any(|prefix| name.starts_with(prefix))
     };
-    let headers = request.headers.iter().filter(|(name, _)| !is_internal(name));
-    let bare = HostRequest::new(&request.method, &request.path).authority(&request.host);
-    let host = headers.fold(bare, |host, (name, value)| host.header(name, value));
+    let is_forwarded_for = |name: &str| name.eq_ignore_ascii_case(FORWARDED_FOR);
+    let peer = SocketAddr::new(request.from, CLIENT_PORT).to_string();
+    let bare = HostRequest::new(&request.method, &request.path)
+        .authority(&request.host)
+        .property(&["source", "address"], peer);
+    let headers = request.headers.iter();
+    let host = headers
+        .filter(|(name, _)| !is_internal(name) && !is_forwarded_for(name))
+        .fold(bare, |host, (name, value)| host.header(name, value))
+        .header(FORWARDED_FOR, forwarded_for(request));
     if request.body.is_empty() {
         host
     } else {
         host.body(request.body.clone())
     }
+}
+
+/// What the client says that it forwards for, then its own address, in one header, as Envoy writes it.
+fn forwarded_for(request: &Request) -> String {
+    let said = request.headers.iter();
+    let said = said.filter(|(name, _)| name.eq_ignore_ascii_case(FORWARDED_FOR));
+    let hops: Vec<String> = said
+        .map(|(_, value)| value.clone())
+        .chain([request.from.to_string()])
+        .collect();
+    hops.join(",")
 }
 
 pub(super) fn answer_to_host(answer: &Answer) -> HostAnswer {

@@ -341,3 +341,107 @@ fn a_test_of_ten_lines() -> Result<(), PolicyTestError> {
     assert_eq!((seen.status, seen.shard()), (Some(200), Some("c")));
     Ok(())
 }
+
+/// One request of each user in an hour, and of each address.
+const LIMITS: &str = "\
+apiVersion: weir.dev/v1alpha1
+kind: RateLimitPolicy
+metadata: {name: api}
+spec:
+  headers: {standard: never}
+  limits:
+    - {name: user, key: [{header: x-user-id}], onMissingKey: skip, quota: {rate: {requests: 1, window: 1h}}}
+---
+apiVersion: weir.dev/v1alpha1
+kind: RateLimitPolicy
+metadata: {name: peers}
+spec:
+  match: [{path: {type: Exact, value: /status}}]
+  limits:
+    - {name: peer, key: [{clientAddress: {}}], quota: {rate: {requests: 1, window: 1h}}}
+---
+apiVersion: weir.dev/v1alpha1
+kind: RateLimitPolicy
+metadata: {name: clients}
+spec:
+  match: [{path: {type: Prefix, value: /orders/forwarded}}]
+  limits:
+    - {name: client, key: [{clientAddress: {trustedHops: 1}}], quota: {rate: {requests: 1, window: 1h}}}
+";
+
+fn limited(steps: &str, answer: &str) -> Fixture {
+    let fixture = Fixture::new(&format!(
+        "backends: {{orders-a: {answer}}}\ntests:\n  - name: one\n    steps:\n{steps}"
+    ));
+    fixture.write("limits.yaml", LIMITS);
+    fixture
+}
+
+#[test]
+fn the_filter_limits_over_all_workers_until_time_has_passed() {
+    let steps = "
+      - request: {path: /orders, headers: {x-user-id: bob}}
+        expect: {status: 200, limited: false, shard: a}
+      - request: {path: /orders, headers: {x-user-id: bob}, times: 4}
+        expect: {status: 429, limited: true, upstream: {count: 0}, headers: {retry-after: '3600'}}
+      - request: {path: /orders, headers: {x-user-id: alice}}
+        expect: {limited: false}
+      - advance: 1h
+      - request: {path: /orders, headers: {x-user-id: bob}}
+        expect: {limited: false}
+      - advance: 2s
+      - metrics:
+          weir_limit_decisions_total{filter=\"rate-limit\",outcome=\"limited\",policy=\"default_api\",limit=\"user\"}: 4
+          weir_limit_decisions_total{filter=\"rate-limit\",outcome=\"allowed\",policy=\"default_api\",limit=\"user\"}: 3
+";
+    passes_with(&limited(steps, "{}"));
+}
+
+#[test]
+fn what_an_upstream_refuses_is_not_limited() {
+    let steps = "
+      - request: {path: /orders, headers: {x-user-id: bob}}
+        expect: {status: 429, limited: false, body: slow down}
+      - request: {path: /orders, headers: {x-user-id: bob}}
+        expect: {status: 429, limited: true, bodyJson: {/violated-policies/0: user}}
+";
+    let busy = "{status: 429, headers: {retry-after: '3600', content-type: application/problem+json}, body: slow down}";
+    passes_with(&limited(steps, busy));
+}
+
+#[test]
+fn a_grpc_status_of_an_upstream_is_not_limited() {
+    let steps = "
+      - request: {method: POST, path: /orders, headers: {x-user-id: bob, content-type: application/grpc}}
+        expect: {status: 200, limited: false, headers: {grpc-status: '8'}}
+      - request: {method: POST, path: /orders, headers: {x-user-id: bob, content-type: application/grpc}}
+        expect: {status: 200, limited: true, headers: {grpc-status: '8', retry-after: '3600'}}
+";
+    let exhausted = "{headers: {grpc-status: '8', content-type: application/grpc}}";
+    passes_with(&limited(steps, exhausted));
+}
+
+#[test]
+fn requests_have_an_address() {
+    let steps = "
+      - request: {path: /status, from: 203.0.113.7}
+        expect: {limited: false, upstream: {headers: {x-forwarded-for: 203.0.113.7}}}
+      - request: {path: /status, from: 203.0.113.7, headers: {x-forwarded-for: 203.0.113.8}}
+        expect: {limited: true}
+      - request: {path: /status, from: 203.0.113.8}
+        expect: {limited: false}
+      - request: {path: /status, from: '2001:db8::1'}
+        expect: {limited: false}
+      - request: {path: /status, from: '2001:db8::2'}
+        expect: {limited: true}
+      - request: {path: /status}
+        expect: {limited: false, upstream: {headers: {x-forwarded-for: 127.0.0.1}}}
+      - request: {path: /orders/forwarded, from: 10.0.0.1, headers: {x-forwarded-for: 198.51.100.1}}
+        expect: {limited: false}
+      - request: {path: /orders/forwarded, from: 10.0.0.2, headers: {x-forwarded-for: ['192.0.2.1', '198.51.100.1']}}
+        expect: {limited: true}
+      - request: {path: /orders/forwarded, from: 10.0.0.1, headers: {x-forwarded-for: 198.51.100.2}}
+        expect: {limited: false}
+";
+    passes_with(&limited(steps, "{}"));
+}

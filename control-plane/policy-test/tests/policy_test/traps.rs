@@ -5,13 +5,19 @@ use weir_policy_test::{Failure, Modules, Policies, PolicyTestError, Proxy, Reque
 
 use crate::fixture::Fixture;
 
-/// A folder with the other filter as it is.
-fn with_rate_limit() -> TempDir {
+/// A filter that does nothing.
+const IDLE: &str = "(module (memory (export \"memory\") 1) (func (export \"proxy_abi_version_0_2_1\")))";
+
+/// A filter of this text in the place of shard-router; the others do nothing.
+fn shard_router(text: &str) -> (TempDir, Modules) {
     let folder = TempDir::new().unwrap();
-    let packed = std::env::var_os("WEIR_MODULES_DIR").expect("WEIR_MODULES_DIR: ./scripts/test sets it");
-    let module = std::path::Path::new(&packed).join("rate-limit.wasm");
-    std::fs::copy(module, folder.path().join("rate-limit.wasm")).unwrap();
-    folder
+    for filter in weir_core::slot::filters() {
+        let text = if filter == "shard-router" { text } else { IDLE };
+        let file = folder.path().join(format!("{filter}.wasm"));
+        std::fs::write(file, wat::parse_str(text).unwrap()).unwrap();
+    }
+    let modules = Modules::load(folder.path()).unwrap();
+    (folder, modules)
 }
 
 /// A filter in the place of shard-router that traps in one callback.
@@ -23,14 +29,7 @@ fn trapping(callback: &str, params: &str) -> (TempDir, Modules) {
            (func (export \"malloc\") (param i32) (result i32) (i32.const 1024))
            (func (export \"{callback}\") {params} unreachable))"
     );
-    let folder = with_rate_limit();
-    std::fs::write(
-        folder.path().join("shard-router.wasm"),
-        wat::parse_str(text).unwrap(),
-    )
-    .unwrap();
-    let modules = Modules::load(folder.path()).unwrap();
-    (folder, modules)
+    shard_router(&text)
 }
 
 /// Why a test fails whose expectations all hold.
@@ -68,13 +67,8 @@ fn a_filter_that_refuses_its_configuration_fails_the_test() {
        (memory (export \"memory\") 1)
        (func (export \"proxy_abi_version_0_2_1\"))
        (func (export \"proxy_on_configure\") (param i32 i32) (result i32) (i32.const 0)))";
-    let folder = with_rate_limit();
-    std::fs::write(
-        folder.path().join("shard-router.wasm"),
-        wat::parse_str(text).unwrap(),
-    )
-    .unwrap();
-    let failure = failure(&Modules::load(folder.path()).unwrap());
+    let (_folder, modules) = shard_router(text);
+    let failure = failure(&modules);
     assert!(failure.to_string().contains("configuration refused"), "{failure}");
     assert_eq!(failure.what, "the start of the proxy");
 }
