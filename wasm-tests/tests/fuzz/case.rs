@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::history::History;
+use crate::limits::{self, Limits};
 use crate::placement::{self, Placement};
 use crate::run::{Violation, run};
 
@@ -19,6 +20,8 @@ pub(crate) enum Case {
     Twice(History),
     /// Keys are where the ring's definition puts them.
     Placement(Placement),
+    /// What passes is what may.
+    Limits(Limits),
 }
 
 /// A case that was found.
@@ -36,6 +39,7 @@ impl Case {
             Self::History(history) => Ok(run(history)?.requests),
             Self::Twice(history) => twice(history),
             Self::Placement(placement) => placement::check(placement),
+            Self::Limits(limits) => limits::check(limits),
         };
         catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|_| Err("a panic, as printed".to_owned()))
     }
@@ -46,6 +50,7 @@ impl Case {
             Self::History(history) => Box::new(history.smaller().map(Self::History)),
             Self::Twice(history) => Box::new(history.smaller().map(Self::Twice)),
             Self::Placement(_) => Box::new(std::iter::empty()),
+            Self::Limits(limits) => Box::new(limits.smaller().map(Self::Limits)),
         }
     }
 }

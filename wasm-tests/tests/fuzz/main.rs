@@ -1,4 +1,4 @@
-//! Random configurations, requests and histories through the built shard-router, each held against an oracle.
+//! Random configurations, requests and histories through the built filters, each held against an oracle.
 //!
 //! A case is a value that a generator made; a run that fails prints the smallest case that still fails, the seed, and
 //! how to replay it. Cases that were found are kept in `cases/`, as JSON, and run first. `scripts/fuzz` runs this
@@ -18,6 +18,7 @@ mod configuration;
 mod damage;
 mod fuzzer;
 mod history;
+mod limits;
 mod model;
 mod placement;
 mod policy;

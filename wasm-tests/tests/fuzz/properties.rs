@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use crate::case::Case;
 use crate::fuzzer::fuzz;
 use crate::history::{break_in, history};
+use crate::limits::{calm_limits, stormy_limits};
 use crate::placement::placement;
 
 /// No trap, no loop; every request is judged as the configuration in force says; counters, gauges, logs and shared data
@@ -30,4 +31,16 @@ fn the_same_history_twice() {
 #[test]
 fn placements() {
     fuzz("placements", 40, placement().prop_map(Case::Placement));
+}
+
+/// Rates are exact over all workers, whatever happens to them; nothing else passes that should not.
+#[test]
+fn limits() {
+    fuzz("limits", 150, calm_limits().prop_map(Case::Limits));
+}
+
+/// Whatever the host answers and the clock says: no trap.
+#[test]
+fn limits_in_a_storm() {
+    fuzz("limits_in_a_storm", 100, stormy_limits().prop_map(Case::Limits));
 }
