@@ -1,5 +1,7 @@
 //! What a client is told that is held back.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use weir_host::port::{GrpcStatus, StreamHost};
 use weir_host::reply::Refusal;
@@ -14,18 +16,18 @@ struct Members<'l> {
 }
 
 /// A header field by its name, and its value.
-pub(crate) type Header = (&'static str, String);
+pub(crate) type Header<'f> = (&'static str, Cow<'f, str>);
 
 /// The header fields that tell clients of their quotas.
-pub(crate) fn headers(fields: &Fields) -> Vec<Header> {
-    let mut headers = vec![
-        ("ratelimit-policy", fields.policy.clone()),
-        ("ratelimit", fields.limit.clone()),
+pub(crate) fn headers(fields: &Fields) -> Vec<Header<'_>> {
+    let mut headers: Vec<Header<'_>> = vec![
+        ("ratelimit-policy", fields.policy.as_str().into()),
+        ("ratelimit", fields.limit.as_str().into()),
     ];
     if let Some(legacy) = fields.legacy {
-        headers.push(("x-ratelimit-limit", legacy.limit.to_string()));
-        headers.push(("x-ratelimit-remaining", legacy.remaining.to_string()));
-        headers.push(("x-ratelimit-reset", legacy.reset_s.to_string()));
+        headers.push(("x-ratelimit-limit", legacy.limit.to_string().into()));
+        headers.push(("x-ratelimit-remaining", legacy.remaining.to_string().into()));
+        headers.push(("x-ratelimit-reset", legacy.reset_s.to_string().into()));
     }
     headers
 }
@@ -34,7 +36,7 @@ pub(crate) fn headers(fields: &Fields) -> Vec<Header> {
 pub(crate) fn limited(limited: &Limited, request: &Request<'_, impl StreamHost>) -> Action {
     let mut fields = limited.fields.as_ref().map(headers).unwrap_or_default();
     if let Some(seconds) = limited.retry_after_s {
-        fields.push(("retry-after", seconds.to_string()));
+        fields.push(("retry-after", seconds.to_string().into()));
     }
     let fields: Vec<(&str, &[u8])> = fields
         .iter()

@@ -1,14 +1,14 @@
 //! What clients are told of their quotas: `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers, 2025),
 //! and the older `X-RateLimit-*`.
 
-use std::fmt::Write;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::key::Fingerprint;
 
 const NANOS: u64 = 1_000_000_000;
+/// Room for an item of usual length, name and numbers.
+const ITEM_BYTES: usize = 64;
 
 /// Header fields, ready to be written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,11 +49,25 @@ pub(crate) struct Told<'l> {
 impl Fields {
     /// Adds a limit. Names are those of documents: nothing in them needs to be escaped.
     pub(crate) fn tell(&mut self, told: &Told<'_>, legacy: bool) {
-        let comma = if self.policy.is_empty() { "" } else { ", " };
-        // Writing to a string can't fail.
-        let _ = write!(self.policy, "{comma}\"{}\";q={}", told.name, told.quota);
+        self.tell_policy(told);
+        let Told {
+            remaining, reset_s, ..
+        } = *told;
+        item(&mut self.limit, told.name, ";r=", remaining);
+        parameter(&mut self.limit, ";t=", reset_s);
+        if legacy {
+            self.tell_legacy(Legacy {
+                limit: told.quota,
+                remaining,
+                reset_s,
+            });
+        }
+    }
+
+    fn tell_policy(&mut self, told: &Told<'_>) {
+        item(&mut self.policy, told.name, ";q=", told.quota);
         match told.window_s {
-            Some(window) => _ = write!(self.policy, ";w={window}"),
+            Some(window) => parameter(&mut self.policy, ";w=", window),
             None => self.policy.push_str(";qu=\"concurrent-requests\""),
         }
         if let Some(key) = told.key {
@@ -62,17 +76,6 @@ impl Fields {
             let [.., a, b, c, d] = key.0.to_be_bytes();
             STANDARD.encode_string([a, b, c, d], &mut self.policy);
             self.policy.push(':');
-        }
-        let Told {
-            remaining, reset_s, ..
-        } = *told;
-        let _ = write!(self.limit, "{comma}\"{}\";r={remaining};t={reset_s}", told.name);
-        if legacy {
-            self.tell_legacy(Legacy {
-                limit: told.quota,
-                remaining,
-                reset_s,
-            });
         }
     }
 
@@ -85,6 +88,31 @@ impl Fields {
             self.legacy = Some(found);
         }
     }
+}
+
+/// One more item of a list, with its first parameter. Most lists have one, which is given its room at once.
+fn item(list: &mut String, name: &str, label: &str, value: u64) {
+    list.reserve(ITEM_BYTES);
+    if !list.is_empty() {
+        list.push_str(", ");
+    }
+    list.push('"');
+    list.push_str(name);
+    list.push('"');
+    parameter(list, label, value);
+}
+
+/// A parameter whose value is a number. Without `write!`, which takes several times as long.
+fn parameter(text: &mut String, label: &str, value: u64) {
+    text.push_str(label);
+    push_number(text, value);
+}
+
+fn push_number(text: &mut String, value: u64) {
+    if value >= 10 {
+        push_number(text, value / 10);
+    }
+    text.extend(char::from_digit((value % 10) as u32, 10));
 }
 
 /// Whole seconds, never too few.
