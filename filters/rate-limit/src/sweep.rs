@@ -72,10 +72,10 @@ fn sweep(cells: &impl Cells, number: u32, now: u64) -> Result<u64, CellError> {
     let Some((bytes, version)) = cells.load(number)? else {
         return Ok(0);
     };
-    let mut bucket = Bucket::parse(&bytes);
+    let mut bucket = Bucket::parse(bytes);
     let dropped = bucket.sweep(now);
     if dropped > 0 {
-        match cells.store(number, &bucket.to_bytes(), Some(version)) {
+        match cells.store(number, bucket.as_bytes(), Some(version)) {
             Ok(()) | Err(CellError::Moved) => {}
             Err(error) => return Err(error),
         }

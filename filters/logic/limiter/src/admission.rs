@@ -129,7 +129,7 @@ impl<W: Cells + Tally> Desk<'_, W> {
     fn load(&self, key: Fingerprint) -> Result<(Bucket, Option<W::Version>), CellError> {
         let found = self.world.load(self.layout.bucket_of(key.0))?;
         Ok(match found {
-            Some((bytes, version)) => (Bucket::parse(&bytes), Some(version)),
+            Some((bytes, version)) => (Bucket::parse(bytes), Some(version)),
             None => (Bucket::default(), None),
         })
     }
@@ -158,7 +158,7 @@ impl<W: Cells + Tally> Desk<'_, W> {
     ) -> Result<(), CellError> {
         let evicted = bucket.put(key.0, state, self.now).evicted.is_some();
         let number = self.layout.bucket_of(key.0);
-        self.world.store(number, &bucket.to_bytes(), version)?;
+        self.world.store(number, bucket.as_bytes(), version)?;
         if evicted {
             self.world.evicted();
         }

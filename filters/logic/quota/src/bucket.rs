@@ -45,14 +45,12 @@ impl Layout {
 /// another length than whole entries, or of too many, are an empty bucket: whatever else uses the key, nothing breaks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
-    entries: Vec<Entry>,
+    /// Whole entries, as they came: a request reads one of them and writes one.
+    bytes: Vec<u8>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry {
-    fingerprint: u64,
-    state: State,
-}
+/// One entry, as bytes.
+type Entry = [u8; ENTRY_BYTES];
 
 /// What had to go for an entry that was put.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,108 +61,121 @@ pub struct Put {
     pub evicted: Option<(u64, State)>,
 }
 
-impl Entry {
-    fn parse(bytes: &[u8; ENTRY_BYTES]) -> Option<Self> {
-        let [fingerprint, expires, word] = bytes.as_chunks::<8>().0 else {
-            return None;
-        };
-        let [fingerprint, expires, word] =
-            [fingerprint, expires, word].map(|bytes| u64::from_le_bytes(*bytes));
-        Some(Self {
-            fingerprint,
-            state: State { expires, word },
-        })
-    }
+fn entry(fingerprint: u64, state: State) -> Entry {
+    let mut entry = [0; ENTRY_BYTES];
+    let words = [fingerprint, state.expires, state.word];
+    entry
+        .as_chunks_mut()
+        .0
+        .copy_from_slice(&words.map(u64::to_le_bytes));
+    entry
+}
 
-    fn bytes(&self) -> [[u8; 8]; 3] {
-        [self.fingerprint, self.state.expires, self.state.word].map(u64::to_le_bytes)
+fn word(entry: &Entry, number: usize) -> u64 {
+    let (words, _) = entry.as_chunks();
+    words.get(number).copied().map_or(0, u64::from_le_bytes)
+}
+
+fn fingerprint(entry: &Entry) -> u64 {
+    word(entry, 0)
+}
+
+fn expires(entry: &Entry) -> u64 {
+    word(entry, 1)
+}
+
+fn state(entry: &Entry) -> State {
+    State {
+        expires: expires(entry),
+        word: word(entry, 2),
     }
 }
 
 impl Bucket {
     /// The bucket of bytes from shared data.
-    pub fn parse(bytes: &[u8]) -> Self {
+    pub fn parse(bytes: Vec<u8>) -> Self {
         let (entries, rest) = bytes.as_chunks::<ENTRY_BYTES>();
         if !rest.is_empty() || entries.len() > MAX_ENTRIES {
             return Self::default();
         }
-        Self {
-            entries: entries.iter().filter_map(Entry::parse).collect(),
-        }
+        Self { bytes }
     }
 
     /// The bucket as bytes.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.entries.len() * ENTRY_BYTES);
-        for entry in &self.entries {
-            bytes.extend_from_slice(entry.bytes().as_flattened());
-        }
-        bytes
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn entries(&self) -> &[Entry] {
+        self.bytes.as_chunks().0
+    }
+
+    fn position(&self, key: u64) -> Option<usize> {
+        self.entries().iter().position(|entry| fingerprint(entry) == key)
     }
 
     /// The state of a key. An expired one is still there, until its place is needed.
-    pub fn get(&self, fingerprint: u64) -> Option<State> {
-        let entry = self
-            .entries
+    pub fn get(&self, key: u64) -> Option<State> {
+        self.entries()
             .iter()
-            .find(|entry| entry.fingerprint == fingerprint)?;
-        Some(entry.state)
+            .find(|entry| fingerprint(entry) == key)
+            .map(state)
     }
 
     /// Sets the state of a key. A full bucket first drops what has expired by `now`, then, if it must, the entry that
     /// expires first.
-    pub fn put(&mut self, fingerprint: u64, state: State, now: u64) -> Put {
-        if let Some(entry) = self
-            .entries
-            .iter_mut()
-            .find(|entry| entry.fingerprint == fingerprint)
-        {
-            entry.state = state;
+    pub fn put(&mut self, key: u64, state: State, now: u64) -> Put {
+        let new = entry(key, state);
+        let entries = self.bytes.as_chunks_mut::<ENTRY_BYTES>().0;
+        if let Some(known) = entries.iter_mut().find(|known| fingerprint(known) == key) {
+            *known = new;
             return Put::default();
         }
         let mut put = Put::default();
-        if self.entries.len() >= MAX_ENTRIES {
+        if self.entries().len() >= MAX_ENTRIES {
             put.expired = self.sweep(now);
         }
-        if self.entries.len() >= MAX_ENTRIES {
+        if self.entries().len() >= MAX_ENTRIES {
             put.evicted = self.evict();
         }
-        self.entries.push(Entry { fingerprint, state });
+        self.bytes.extend_from_slice(&new);
         put
     }
 
     /// Forgets a key, and gives back what was known of it.
-    pub fn remove(&mut self, fingerprint: u64) -> Option<State> {
-        let at = self
-            .entries
-            .iter()
-            .position(|entry| entry.fingerprint == fingerprint)?;
-        Some(self.entries.swap_remove(at).state)
+    pub fn remove(&mut self, key: u64) -> Option<State> {
+        let at = self.position(key)?;
+        self.take(at).map(|(_, state)| state)
     }
 
     /// Drops what has expired by `now`, and says how many entries that were.
     pub fn sweep(&mut self, now: u64) -> usize {
-        let before = self.entries.len();
-        self.entries.retain(|entry| entry.state.expires > now);
-        before - self.entries.len()
+        let before = self.entries().len();
+        let live = self.entries().iter().filter(|entry| expires(entry) > now);
+        self.bytes = live.flatten().copied().collect();
+        before - self.entries().len()
     }
 
     /// How many entries have not expired by `now`.
     pub fn live(&self, now: u64) -> usize {
-        self.entries
-            .iter()
-            .filter(|entry| entry.state.expires > now)
-            .count()
+        let live = self.entries().iter().filter(|entry| expires(entry) > now);
+        live.count()
     }
 
     fn evict(&mut self) -> Option<(u64, State)> {
-        let first = self
-            .entries
-            .iter()
-            .enumerate()
-            .min_by_key(|(_, entry)| entry.state.expires);
-        let (at, _) = first?;
-        let entry = self.entries.swap_remove(at);
-        Some((entry.fingerprint, entry.state))
+        let entries = self.entries().iter().enumerate();
+        let (at, _) = entries.min_by_key(|(_, entry)| expires(entry))?;
+        self.take(at)
+    }
+
+    /// Takes an entry out; the last one comes in its place.
+    fn take(&mut self, at: usize) -> Option<(u64, State)> {
+        let (last, before) = self.bytes.as_chunks_mut::<ENTRY_BYTES>().0.split_last_mut()?;
+        if let Some(taken) = before.get_mut(at) {
+            std::mem::swap(taken, last);
+        }
+        let taken = (fingerprint(last), state(last));
+        self.bytes.truncate(self.bytes.len() - ENTRY_BYTES);
+        Some(taken)
     }
 }

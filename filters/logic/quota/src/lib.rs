@@ -26,7 +26,7 @@
 //! let (alice, now) = (0xa11ce, 1_800_000_000_000_000_000);
 //! assert!(Layout::for_keys(100_000).bucket_of(alice) < 32_768);
 //!
-//! let mut bucket = Bucket::parse(&[]);
+//! let mut bucket = Bucket::parse(Vec::new());
 //! for left in [2, 1, 0] {
 //!     let (verdict, state) = cell.check(bucket.get(alice), now, 1);
 //!     assert_eq!(verdict.remaining(), left);

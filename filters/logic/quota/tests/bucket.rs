@@ -72,7 +72,7 @@ proptest! {
                     model.retain(|_, state| state.expires > now);
                     prop_assert_eq!(bucket.sweep(now), before - model.len());
                 }
-                Op::Reload => bucket = Bucket::parse(&bucket.to_bytes()),
+                Op::Reload => bucket = Bucket::parse(bucket.as_bytes().to_vec()),
                 Op::Wait(wait) => now += wait,
             }
             for key in 0..24 {
@@ -80,22 +80,22 @@ proptest! {
             }
             let live = model.values().filter(|state| state.expires > now).count();
             prop_assert_eq!(bucket.live(now), live);
-            prop_assert!(bucket.to_bytes().len() <= MAX_ENTRIES * 24);
+            prop_assert!(bucket.as_bytes().len() <= MAX_ENTRIES * 24);
         }
     }
 
     /// Any bytes are a bucket: whole entries read back, everything else is empty; and every operation goes on working.
     #[test]
     fn any_bytes_are_a_bucket(bytes in prop::collection::vec(any::<u8>(), 0..500), key: u64, now: u64) {
-        let mut bucket = Bucket::parse(&bytes);
+        let mut bucket = Bucket::parse(bytes.clone());
         let whole = bytes.len().is_multiple_of(24) && bytes.len() <= MAX_ENTRIES * 24;
-        prop_assert_eq!(bucket.to_bytes(), if whole { bytes } else { Vec::new() });
+        prop_assert_eq!(bucket.as_bytes(), if whole { bytes } else { Vec::new() });
         let state = State { expires: now, word: 1 };
         bucket.put(key, state, now);
         prop_assert_eq!(bucket.get(key), Some(state));
         prop_assert_eq!(bucket.remove(key), Some(state));
         bucket.sweep(now);
-        prop_assert!(bucket.to_bytes().len() <= MAX_ENTRIES * 24);
+        prop_assert!(bucket.as_bytes().len() <= MAX_ENTRIES * 24);
     }
 }
 
@@ -113,7 +113,7 @@ fn an_entry_is_24_bytes_little_endian() {
     let mut expected = [0; 24];
     (expected[0], expected[1], expected[8]) = (2, 1, 4);
     (expected[9], expected[16], expected[17]) = (3, 6, 5);
-    assert_eq!(bucket.to_bytes(), expected);
+    assert_eq!(bucket.as_bytes(), expected);
 }
 
 /// SplitMix64 (Steele, Lea, Flood, 2014).
@@ -142,7 +142,7 @@ fn a_hundred_thousand_keys_fit() {
             );
             assert_eq!(put.evicted, None);
         }
-        let bytes: usize = table.iter().map(|bucket| bucket.to_bytes().len()).sum();
+        let bytes: usize = table.iter().map(|bucket| bucket.as_bytes().len()).sum();
         assert!(bytes <= 8 << 20, "{bytes}");
         for key in fingerprints(seed).take(100_000) {
             assert_eq!(table[layout.bucket_of(key) as usize].get(key).unwrap().word, key);
