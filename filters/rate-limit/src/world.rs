@@ -25,6 +25,10 @@ impl<H: Host> Cells for World<'_, H> {
         found.map_err(|_| CellError::Failed)
     }
 
+    fn now(&self) -> Result<u64, CellError> {
+        self.host.now_ns().map_err(|_| CellError::Failed)
+    }
+
     fn store(&self, bucket: u32, bytes: &[u8], loaded: Option<Version>) -> Result<(), CellError> {
         let stored = self.host.store(&self.filter.shared.bucket(bucket), bytes, loaded);
         stored.map_err(|error| match error {

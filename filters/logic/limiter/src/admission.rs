@@ -5,6 +5,8 @@
 //! it back. So two workers never let more through than there is, and what a refused request cost for an instant may
 //! only have refused others.
 
+use std::cell::Cell;
+
 use weir_quota::bucket::{Bucket, Layout};
 use weir_quota::cell::{State, Verdict};
 use weir_quota::share::ShareRecord;
@@ -41,8 +43,8 @@ pub(crate) struct Admission {
 pub(crate) struct Desk<'w, W> {
     pub(crate) world: &'w W,
     pub(crate) layout: Layout,
-    /// Unix nanoseconds.
-    pub(crate) now: u64,
+    /// Unix nanoseconds, as read last.
+    pub(crate) now: Cell<u64>,
 }
 
 /// A limit's bucket, read, and what it comes to.
@@ -115,15 +117,25 @@ impl<W: Cells + Tally> Desk<'_, W> {
     fn look(&self, charge: &Charge<'_>) -> Result<Look<W::Version>, CellError> {
         let (bucket, version) = self.load(charge.key)?;
         let state = bucket.get(charge.key.0);
-        let (verdict, after) = charge
-            .quota
-            .check(state, charge.share.as_ref(), self.now, charge.cost);
+        let now = self.time_for(charge.quota, charge.share.as_ref(), state);
+        let (verdict, after) = charge.quota.check(state, charge.share.as_ref(), now, charge.cost);
         Ok(Look {
             bucket,
             version,
             verdict,
             after,
         })
+    }
+
+    /// The time to read a state at. It may be of a later time than this request's: another worker has written it since,
+    /// and what that one charged must not be taken for the doing of a clock that stepped back. A new reading tells.
+    pub(crate) fn time_for(&self, quota: &Quota, share: Option<&ShareRecord>, state: Option<State>) -> u64 {
+        if quota.is_ahead(state, share, self.now.get())
+            && let Ok(now) = self.world.now()
+        {
+            self.now.set(now);
+        }
+        self.now.get()
     }
 
     fn load(&self, key: Fingerprint) -> Result<(Bucket, Option<W::Version>), CellError> {
@@ -156,7 +168,7 @@ impl<W: Cells + Tally> Desk<'_, W> {
         mut bucket: Bucket,
         version: Option<W::Version>,
     ) -> Result<(), CellError> {
-        let evicted = bucket.put(key.0, state, self.now).evicted.is_some();
+        let evicted = bucket.put(key.0, state, self.now.get()).evicted.is_some();
         let number = self.layout.bucket_of(key.0);
         self.world.store(number, bucket.as_bytes(), version)?;
         if evicted {
@@ -169,7 +181,9 @@ impl<W: Cells + Tally> Desk<'_, W> {
     pub(crate) fn give_back(&self, charge: &Charge<'_>) {
         let undone = self.change(charge.key, |state| {
             let share = charge.share.as_ref();
-            charge.quota.refund(state, share, self.now, self.now, charge.cost)
+            let charged_at = self.now.get();
+            let now = self.time_for(charge.quota, share, state);
+            charge.quota.refund(state, share, charged_at, now, charge.cost)
         });
         if undone.is_err() {
             self.world

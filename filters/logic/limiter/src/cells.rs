@@ -20,6 +20,9 @@ pub trait Cells {
     /// Reads a bucket.
     fn load(&self, bucket: u32) -> Result<Found<Self::Version>, CellError>;
 
+    /// Unix nanoseconds, read anew.
+    fn now(&self) -> Result<u64, CellError>;
+
     /// Writes a bucket, if it is still as it was loaded.
     fn store(&self, bucket: u32, bytes: &[u8], loaded: Option<Self::Version>) -> Result<(), CellError>;
 }

@@ -2,6 +2,7 @@
 
 use crate::fields::Fields;
 use crate::key::Fingerprint;
+use crate::quota::Quota;
 
 /// What happens to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub struct Pending {
     pub limit: usize,
     /// Whose it is.
     pub key: Fingerprint,
+    /// What it was charged to: the client's plan may have one of its own.
+    pub quota: Quota,
     /// What was charged.
     pub charged: u64,
     /// When, Unix nanoseconds.

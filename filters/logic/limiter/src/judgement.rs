@@ -59,7 +59,7 @@ pub(crate) fn ask<'l, W: Cells + Tally>(
             quota: limit.quota_of(request),
             key: found.fingerprint.in_epoch(board.epoch(limit.id())),
             cost,
-            share: board.share(limit, found.fingerprint, desk.now),
+            share: board.share(limit, found.fingerprint, desk.now.get()),
         });
     }
     Ok(charges)
@@ -71,7 +71,7 @@ pub(crate) fn judge<W: Cells + Tally>(desk: &Desk<'_, W>, asked: &[Asked<'_>]) -
     live.tally(desk.world);
     let mut pending = Vec::new();
     if live.admission.as_ref().is_ok_and(Admission::passes) {
-        pending.extend(pending_of(asked, &live.charges, desk.now));
+        pending.extend(pending_of(asked, &live.charges, desk.now.get()));
     }
     let goes_on = live.goes_on(asked);
     for one in asked.iter().filter(|one| one.policy.is_shadow()) {
@@ -79,7 +79,7 @@ pub(crate) fn judge<W: Cells + Tally>(desk: &Desk<'_, W>, asked: &[Asked<'_>]) -
             continue;
         }
         if goes_on {
-            pending.extend(pending_of(asked, &one.charges, desk.now));
+            pending.extend(pending_of(asked, &one.charges, desk.now.get()));
         } else {
             // A request that is held back is not under way, whatever the shadow says.
             let under_way = |charge: &&Charge<'_>| charge.quota.counts_requests_under_way();
@@ -213,6 +213,7 @@ fn pending_of(asked: &[Asked<'_>], charges: &[Charge<'_>], now: u64) -> Vec<Pend
             policy: charge.policy,
             limit: charge.limit,
             key: charge.key,
+            quota: *charge.quota,
             charged: charge.cost,
             at: now,
             until,

@@ -1,5 +1,7 @@
 //! A whole slot of the rate-limit filter.
 
+use std::cell::Cell;
+
 use weir_policy::compiled::rate_limit::CompiledRateLimitPolicy;
 use weir_policy::compiled::{ConfigError, ControlConfig, SlotConfig};
 use weir_policy::document::rate_limit_policy::OnError;
@@ -168,14 +170,18 @@ impl Limiter {
         };
         let whose = pending.key.in_epoch(board.epoch(limit.id()));
         let share = board.share(limit, whose, now);
-        self.desk(world, now)
-            .change(pending.key, |state| match cost.checked_sub(pending.charged) {
+        let share = share.as_ref();
+        let desk = self.desk(world, now);
+        desk.change(pending.key, |state| {
+            let now = desk.time_for(&pending.quota, share, state);
+            match cost.checked_sub(pending.charged) {
                 Some(0) => None,
-                Some(more) => limit.quota().charge(state, share.as_ref(), now, more),
-                None => limit
-                    .quota()
-                    .refund(state, share.as_ref(), pending.at, now, pending.charged - cost),
-            })
+                Some(more) => pending.quota.charge(state, share, now, more),
+                None => pending
+                    .quota
+                    .refund(state, share, pending.at, now, pending.charged - cost),
+            }
+        })
     }
 
     /// A request has ended that `pending` counts as under way.
@@ -183,11 +189,14 @@ impl Limiter {
     /// # Errors
     /// The count could not be changed; it comes right by itself, see the policy's `maxDuration`.
     pub fn on_end<W: Cells + Tally>(&self, pending: &Pending, world: &W, now: u64) -> Result<(), CellError> {
-        let Some(limit) = self.limit(pending).filter(|_| pending.until == Until::End) else {
+        if pending.until != Until::End {
             return Ok(());
-        };
-        let end = |state| limit.quota().refund(state, None, pending.at, now, 1);
-        self.desk(world, now).change(pending.key, end)
+        }
+        let desk = self.desk(world, now);
+        desk.change(pending.key, |state| {
+            let now = desk.time_for(&pending.quota, None, state);
+            pending.quota.refund(state, None, pending.at, now, 1)
+        })
     }
 
     /// Forgets what was charged to a key: it has its whole quota again.
@@ -207,7 +216,7 @@ impl Limiter {
         Desk {
             world,
             layout: self.layout,
-            now,
+            now: Cell::new(now),
         }
     }
 

@@ -10,7 +10,7 @@ const NANOS_PER_MILLI: u64 = 1_000_000;
 pub(crate) const FORGOTTEN: State = State { expires: 0, word: 0 };
 
 /// One quota.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quota {
     /// An even rate with a burst.
     Rate {
@@ -128,6 +128,15 @@ impl Quota {
             Self::Rate { rate, .. } => cell(rate, share).check(state, now, cost),
             Self::Window { window, .. } => window.check(state, now, cost),
             Self::Concurrency { concurrency, .. } => concurrency.begin(state, now),
+        }
+    }
+
+    /// Whether `state` is of a later time than `now`.
+    pub(crate) fn is_ahead(&self, state: Option<State>, share: Option<&ShareRecord>, now: u64) -> bool {
+        match self {
+            Self::Rate { rate, .. } => cell(rate, share).is_ahead(state, now),
+            Self::Window { window, .. } => window.is_ahead(state, now),
+            Self::Concurrency { concurrency, .. } => concurrency.is_ahead(state, now),
         }
     }
 

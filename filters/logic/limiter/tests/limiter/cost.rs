@@ -141,6 +141,27 @@ fn a_response_may_lead_into_debt_but_no_further_than_a_burst() {
 }
 
 #[test]
+fn what_a_response_says_is_charged_to_the_plan() {
+    let slot = Slot::of(&json!({
+        "quota": rate(1, 1_000_000),
+        "plans": {"from": {"header": "x-plan"}, "quotas": {"gold": rate(100, 1_000)}},
+        "cost": {"responseHeader": {"name": "x-cost", "max": 99}},
+    }));
+    let gold = Request::new().with("x-plan", "gold");
+    let left = |now| {
+        let fields = slot.passed(&gold, now).fields.unwrap();
+        let (_, rest) = fields.limit.split_once(";r=").unwrap();
+        rest.split_once(';').unwrap().0.parse::<u64>().unwrap()
+    };
+    let pending = slot.passed(&gold, NOW).pending;
+    respond(&slot, &pending[0], "50", NOW);
+    assert_eq!(left(NOW), 49);
+    let pending = slot.passed(&gold, NOW).pending;
+    respond(&slot, &pending[0], "0", NOW);
+    assert_eq!(left(NOW), 48);
+}
+
+#[test]
 fn a_late_answer_gives_back_no_charge_of_others() {
     let quota = json!({"slidingWindow": {"requests": 10, "windowMs": 1_000}});
     let cost = json!({"constant": 10, "responseHeader": {"name": "x-cost", "max": 10}});

@@ -10,6 +10,7 @@ mod address;
 mod admission;
 mod board;
 mod claim;
+mod clock;
 mod configuration;
 mod cookie;
 mod cost;

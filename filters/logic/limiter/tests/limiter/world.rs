@@ -10,6 +10,8 @@ use weir_limiter::{CellError, Cells, Fingerprint, Found, Tallied, Tally};
 pub(crate) struct World {
     buckets: RefCell<BTreeMap<u32, (Vec<u8>, u64)>>,
     versions: Cell<u64>,
+    /// What a new reading of the clock gives; none: it can't be read.
+    clock: Cell<Option<u64>>,
     calls: Cell<usize>,
     /// What the n-th call does instead, counted from 0.
     failing: RefCell<BTreeMap<usize, CellError>>,
@@ -30,6 +32,11 @@ impl World {
     pub(crate) fn before(&self, number: usize, work: impl FnOnce(&Self) + 'static) {
         let number = self.calls.get() + number;
         self.between.borrow_mut().insert(number, Box::new(work));
+    }
+
+    /// The clock is at `now`, whatever a worker has read before.
+    pub(crate) fn set_clock(&self, now: u64) {
+        self.clock.set(Some(now));
     }
 
     /// How many calls were made.
@@ -98,6 +105,10 @@ impl Cells for World {
     fn load(&self, bucket: u32) -> Result<Found<u64>, CellError> {
         self.call()?;
         Ok(self.buckets.borrow().get(&bucket).cloned())
+    }
+
+    fn now(&self) -> Result<u64, CellError> {
+        self.clock.get().ok_or(CellError::Failed)
     }
 
     fn store(&self, bucket: u32, bytes: &[u8], loaded: Option<u64>) -> Result<(), CellError> {

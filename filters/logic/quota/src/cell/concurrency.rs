@@ -57,6 +57,12 @@ impl Concurrency {
         (verdict, Some(counts.state(self.max_duration_ns)))
     }
 
+    /// Whether `state` is of a later period than `now`: the clock has stepped back, or `now` was read before another worker
+    /// wrote the state.
+    pub fn is_ahead(&self, state: Option<State>, now: u64) -> bool {
+        Counts::at(state, now, self.max_duration_ns).turned_back(state, self.max_duration_ns)
+    }
+
     /// The state after the end of a request for which [`Self::begin`] was asked at `started_at`; absent: nothing is
     /// left to remember.
     pub fn end(&self, state: Option<State>, started_at: u64, now: u64) -> Option<State> {

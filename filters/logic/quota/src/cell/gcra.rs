@@ -6,10 +6,6 @@ use crate::share::{Clock, ShareRecord};
 /// The largest tolerance: with as much debt it fits a u64 beside any time until the year 2262.
 pub(super) const MAX_TOLERANCE_NS: u64 = 1 << 61;
 
-/// How old a worker's time may be when it looks at a state that another has written since. A thread may lose its core
-/// between the two; taking that for a clock that stepped back would give back what the other has charged.
-const MAX_DELAY_NS: u64 = 2_000_000_000;
-
 /// A rate limit on one key, by the generic cell rate algorithm in its virtual scheduling form (ITU-T I.371, annex A).
 ///
 /// The state is one instant, the theoretical arrival time TAT at which the bucket is full again. A request of cost c
@@ -17,9 +13,9 @@ const MAX_DELAY_NS: u64 = 2_000_000_000;
 /// request moves nothing. So in any window of length Δ at most Δ/T + burst units pass.
 ///
 /// **A clock that steps back** counts as no time passed: what passes between two requests is bounded by the sum of the
-/// clock's steps forward between them. A TAT that no cost explains (two seconds further than τ and the debt ahead) becomes
-/// now + τ: an empty bucket, neither a free pass nor a long lockout; the check says so by giving a state to store
-/// although it denies.
+/// clock's steps forward between them. A TAT that no cost explains (further than τ and the debt ahead, see
+/// [`Gcra::is_ahead`]) becomes now + τ: an empty bucket, neither a free pass nor a long lockout; the check says so by
+/// giving a state to store although it denies.
 ///
 /// **A share** of a fleet-wide limit ([`Gcra::shared`]) is the same algorithm on a clock that runs as slowly as the share
 /// is small, see [`ShareRecord`].
@@ -100,6 +96,13 @@ impl<'a> Gcra<'a> {
         }
     }
 
+    /// Whether `state` is further ahead of `now` than any cost explains: the clock has stepped back, or `now` was read
+    /// before another worker wrote the state. The latter has to be ruled out by a new reading, or what the other has
+    /// charged would be given back.
+    pub fn is_ahead(&self, state: Option<State>, now: u64) -> bool {
+        self.standing(state, now).repaired
+    }
+
     fn clock(&self, now: u64) -> Clock {
         match self.share {
             None => Clock::real_time(now),
@@ -115,11 +118,7 @@ impl<'a> Gcra<'a> {
         });
         let tat = stored.map_or(clock.floor, |tat| tat.max(clock.floor));
         let empty = self.empty_at(&clock);
-        let explained = self
-            .rate
-            .debt_ns()
-            .saturating_add(clock.skew)
-            .saturating_add(MAX_DELAY_NS);
+        let explained = self.rate.debt_ns().saturating_add(clock.skew);
         let repaired = tat > empty.saturating_add(explained);
         Standing {
             tat: if repaired { empty } else { tat },

@@ -153,6 +153,12 @@ impl SlidingWindow {
         (verdict, (cost > 0).then(|| counts.state(self.window_ns)))
     }
 
+    /// Whether `state` is of a later window than `now`: the clock has stepped back, or `now` was read before another worker
+    /// wrote the state.
+    pub fn is_ahead(&self, state: Option<State>, now: u64) -> bool {
+        Counts::at(state, now, self.window_ns).turned_back(state, self.window_ns)
+    }
+
     /// The state after `cost` units that were used whatever the cell says. What goes beyond the limit is a debt that is
     /// forgotten after two windows.
     pub fn charge(&self, state: Option<State>, now: u64, cost: u64) -> State {
