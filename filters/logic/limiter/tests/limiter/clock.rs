@@ -8,15 +8,14 @@ use crate::fixture::{NOW, Request, SECOND, Slot, merged, rate};
 /// Five at once of each kind of quota, and a cost that may be another in the end.
 fn kinds() -> [Value; 3] {
     let cost = json!({"cost": {"responseHeader": {"name": "x-cost", "max": 9}}});
-    let limits = [
+    [
         merged(json!({"quota": rate(5, 1_000)}), &cost),
         merged(
             json!({"quota": {"slidingWindow": {"requests": 5, "windowMs": 1_000}}}),
             &cost,
         ),
         json!({"quota": {"concurrency": {"requests": 5, "windowMs": 1_000}}}),
-    ];
-    limits
+    ]
 }
 
 /// How many of six requests pass at `now`.
