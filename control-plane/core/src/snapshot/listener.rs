@@ -6,6 +6,7 @@ use envoy_types::pb::envoy::config::listener::v3::{Filter, FilterChain, Listener
 use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
 use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::RouteSpecifier;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::UpgradeConfig;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_filter::ConfigType as HttpConfigType;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpConnectionManager, HttpFilter, Rds,
@@ -80,8 +81,17 @@ fn connection_manager(
         normalize_path: boolean(true),
         merge_slashes: true,
         request_headers_timeout: duration(Duration::from_secs(10)),
+        upgrade_configs: vec![websocket()],
         early_header_mutation_extensions: vec![remove_internal_headers()],
         ..HttpConnectionManager::default()
+    }
+}
+
+/// WebSocket passes: its opening request goes through all filters, what comes after it through none that looks at bodies.
+fn websocket() -> UpgradeConfig {
+    UpgradeConfig {
+        upgrade_type: "websocket".to_owned(),
+        ..UpgradeConfig::default()
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::support::client::{Answer, Client};
 use crate::support::documents::{document, gateway};
 use crate::support::issuer::Issuer;
+use crate::support::modules::other_release;
 use crate::support::proxy::Proxy;
 use crate::support::stack::Stack;
 use crate::support::wait::until;
@@ -397,4 +398,27 @@ async fn a_control_plane_that_goes_takes_nothing_along() {
         (ask(&proxy, &[]).await.status == StatusCode::OK).then_some(())
     })
     .await;
+}
+
+/// Another release's module runs in new VMs: nothing that the old ones held in their memory is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn new_vms_go_on_with_the_counts() {
+    let (mut stack, proxy) = limited(2, vec![policy("api", by_user(rate(3, "1h", 3)))]).await;
+    for _ in 0..3 {
+        assert_eq!(ask(&proxy, &[]).await.status, StatusCode::OK);
+    }
+    assert!(refused(&proxy, "alice").await);
+    let release = other_release(&stack, "rate-limit");
+    let vms = proxy.vms_created().await;
+    stack.server.terminate();
+    stack.restart(&["--modules-dir", release.to_str().unwrap()]).await;
+    // A trial VM, one of the process and one of each worker.
+    until("all workers run the new module", async || {
+        (proxy.vms_created().await >= vms + 4).then_some(())
+    })
+    .await;
+    for _ in 0..8 {
+        assert!(refused(&proxy, "alice").await);
+    }
+    assert_eq!(ask(&proxy, &[("x-user-id", "bob")]).await.status, StatusCode::OK);
 }

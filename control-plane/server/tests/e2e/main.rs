@@ -21,3 +21,4 @@ mod refusal;
 mod routing;
 mod static_config;
 mod support;
+mod upgrades;

@@ -1,11 +1,12 @@
 //! What is refused, by the control plane or by Envoy, changes nothing.
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::documents::{raw_cluster, shard_map};
 use crate::support::loopback::{address, at};
-use crate::support::process::{Process, envoy, modules_dir, run, stdout, weir};
+use crate::support::modules::other_release;
+use crate::support::process::{Process, envoy, run, stdout, weir};
 use crate::support::proxy::Proxy;
 use crate::support::stack::Stack;
 use crate::support::traffic::Traffic;
@@ -74,30 +75,6 @@ async fn a_resource_that_envoy_refuses_is_shown_and_holds_nothing_up() {
     traffic.stop().await;
 }
 
-/// A folder of modules whose shard-router is another file: the same code and one more custom section.
-fn other_release(stack: &Stack) -> std::path::PathBuf {
-    let folder = stack.path("other-release");
-    std::fs::create_dir(&folder).unwrap();
-    let mut bytes = std::fs::read(modules_dir().join("shard-router.wasm")).unwrap();
-    bytes.extend_from_slice(&[0, 5, 4, b'n', b'o', b't', b'e']);
-    let file = folder.join("module");
-    std::fs::write(&file, &bytes).unwrap();
-    let mut sum = std::process::Command::new("sha256sum");
-    sum.arg(&file);
-    let digest = stdout(&run(sum)).split_whitespace().next().unwrap().to_owned();
-    std::fs::rename(&file, folder.join(format!("{digest}.wasm"))).unwrap();
-    let catalog = std::fs::read(modules_dir().join("modules.json")).unwrap();
-    let mut catalog: Value = serde_json::from_slice(&catalog).unwrap();
-    catalog["modules"]["shard-router"] = json!({"sha256": digest, "size": bytes.len()});
-    let other = format!(
-        "{}.wasm",
-        catalog["modules"]["rate-limit"]["sha256"].as_str().unwrap()
-    );
-    std::fs::copy(modules_dir().join(&other), folder.join(&other)).unwrap();
-    std::fs::write(folder.join("modules.json"), catalog.to_string()).unwrap();
-    folder
-}
-
 /// An Envoy with a shipped bootstrap whose folder of modules nobody keeps up to date.
 async fn envoy_alone(stack: &Stack, id: &str, modules: &std::path::Path) -> Proxy {
     let admin = address();
@@ -140,7 +117,7 @@ async fn a_missing_module_is_refused_and_the_old_one_serves_until_it_arrives() {
     let traffic = Traffic::start(&proxy.http);
     traffic.more(50).await;
 
-    let release = other_release(&stack);
+    let release = other_release(&stack, "shard-router");
     stack.server.terminate();
     stack.restart(&["--modules-dir", release.to_str().unwrap()]).await;
     let nack = until("the missing file is shown", async || {

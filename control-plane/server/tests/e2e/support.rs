@@ -4,6 +4,7 @@ pub(crate) mod client;
 pub(crate) mod documents;
 pub(crate) mod issuer;
 pub(crate) mod loopback;
+pub(crate) mod modules;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod server;

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::upgrade::Upgraded;
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -87,6 +89,32 @@ impl Client {
         tokio::time::timeout(TIMEOUT, answer)
             .await
             .unwrap_or_else(|_| Err("timed out".to_owned()))
+    }
+
+    /// Asks for a WebSocket's connection, and takes it if it is given.
+    pub(crate) async fn upgrade(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> (Response<Incoming>, Option<Upgraded>) {
+        let mut request = Request::builder()
+            .uri(format!("http://{}{path}", self.server))
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::default()).unwrap();
+        let answer = tokio::time::timeout(TIMEOUT, self.inner.request(request));
+        let mut answer = answer.await.unwrap().unwrap();
+        let open = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let connection = match open {
+            true => Some(hyper::upgrade::on(&mut answer).await.unwrap()),
+            false => None,
+        };
+        (answer, connection)
     }
 
     pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {

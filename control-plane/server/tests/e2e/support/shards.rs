@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
 use super::server;
@@ -57,8 +58,27 @@ async fn serve(ip: IpAddr, port: u16, shard: &str, replica: &str) -> SocketAddr 
     server::start(ip, port, move |request| answer(identity.clone(), request)).await
 }
 
+/// The connection becomes one that sends back what it gets.
+fn upgrade(identity: &Value, request: &mut Request<Incoming>) -> Response<Full<Bytes>> {
+    let upgraded = hyper::upgrade::on(request);
+    tokio::spawn(async move {
+        let (mut reader, mut writer) = tokio::io::split(TokioIo::new(upgraded.await.unwrap()));
+        let _ = tokio::io::copy(&mut reader, &mut writer).await;
+    });
+    Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("x-shard", identity["shard"].as_str().unwrap())
+        .body(Full::default())
+        .unwrap()
+}
+
 /// A request says itself how long its answer takes.
-async fn answer(mut identity: Value, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(mut identity: Value, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
+    if request.headers().contains_key("upgrade") {
+        return upgrade(&identity, &mut request);
+    }
     let delay = request
         .headers()
         .get("x-delay-ms")
