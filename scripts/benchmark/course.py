@@ -1,7 +1,7 @@
 """A race of peers: one backend for all, a fresh Envoy for each peer in each round."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,14 +34,16 @@ def start_backend(ready: Tools, folder: Path, first: int) -> processes.Child:
     return child
 
 
-def start_envoy(ready: Tools, folder: Path, peer: peers.Peer, port: int) -> processes.Child:
-    """One Envoy with one worker, its admin interface on the next port."""
+def start_envoy(
+    ready: Tools, folder: Path, peer: peers.Peer, port: int, under: Sequence[str] = (), patience: float = 30.0
+) -> processes.Child:
+    """One Envoy with one worker, its admin interface on the next port; `under` a tool that watches it."""
     config = folder / f"{peer.name}.json"
     config.write_text(json.dumps(peers.bootstrap(peer, port, port + 1)))
     options = ["--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warning"]
-    command = [ready.env["WEIR_ENVOY"], "-c", str(config), *options]
+    command = [*under, ready.env["WEIR_ENVOY"], "-c", str(config), *options]
     child = processes.Child(peer.title, command, folder / f"{peer.name}.log", ready.env, load.cores()[0])
-    child.wait_until(lambda: web.status(port + 1, "/ready") == 200, "ready")
+    child.wait_until(lambda: web.status(port + 1, "/ready") == 200, "ready", patience)
     verify(peer, port)
     return child
 

@@ -70,8 +70,12 @@ impl<F: Filter> HttpContext for SdkStream<F> {
         self.0.on_response_headers(&Envoy);
         types::Action::Continue
     }
+}
 
-    fn on_log(&mut self) {
+/// The context's end is the stream's: Envoy's other callbacks at the end, done and log, would each be one more call into
+/// the VM.
+impl<F: Filter> Drop for SdkStream<F> {
+    fn drop(&mut self) {
         self.0.on_end(&Envoy);
     }
 }

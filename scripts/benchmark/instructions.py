@@ -1,0 +1,137 @@
+"""Instructions that Envoy runs for a request, counted by valgrind's callgrind: the same on a busy machine as on a quiet one."""
+
+import re
+import subprocess
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import course
+import limiters
+import load
+import peers
+import report
+from weirlib import documents, output, packages, ports, prepare, processes, web
+from weirlib.output import Failure
+from weirlib.places import SCRIPTS, target
+from weirlib.prepare import Tools
+
+MODULES = ("weir-shard-router", "weir-rate-limit", "weir-noop-filter")
+# V8 compiles what runs often once more, so that the first requests are not counted.
+WARM_UP, COUNTED = 1_500, 2_000
+# A start under valgrind takes seconds where one without takes a tenth of one.
+PATIENCE = 180.0
+TOTAL = re.compile(r"^(?:totals|summary): (\d+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Count:
+    """Instructions of one request, on all of Envoy's threads."""
+
+    name: str
+    title: str
+    instructions: int
+
+
+def bench(ready: Tools, name: str | None) -> int:
+    """Counts, prints, and writes the result file when it has a name."""
+    _valgrind()
+    modules = _build(ready)
+    with ExitStack() as running:
+        folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="weir-bench-")))
+        upstream = course.backend(ready, folder, running)
+        counts = [_count(ready, folder, peer) for peer in _contenders(modules, upstream)]
+    print(_table(counts))
+    if name:
+        about = {
+            "envoy": course.envoy_version(ready),
+            "command": "scripts/bench --instructions",
+            "measure": f"callgrind, one worker, one connection, {COUNTED} requests after {WARM_UP}",
+        }
+        report.store(SCRIPTS / "results" / f"{name}.json", {**about, "peers": [vars(count) for count in counts]})
+    return 0
+
+
+def _valgrind() -> None:
+    if output.attempt(["valgrind", "--version"]) is None and not packages.install("valgrind"):
+        raise Failure("valgrind, which counts instructions, is missing", "install it, on Debian: apt-get install valgrind")
+
+
+def _build(ready: Tools) -> dict[str, Path]:
+    prepare.build(ready, "release", ("weir-sample-backend",))
+    prepare.build(ready, programs=("weir-server",))
+    out = target() / "instructions-modules"
+    prepare.pack(ready, MODULES, out)
+    return prepare.packed(out)
+
+
+def _contenders(modules: dict[str, Path], upstream: dict[str, int]) -> list[peers.Peer]:
+    """Every peer, in the order of the table; the one that adds the floor of a Wasm filter second."""
+    every = list(upstream.values())
+    clusters = {
+        documents.cluster(shard, kind): [port] for shard, port in upstream.items() for kind in ("read", "write")
+    }
+    return [
+        peers.none(every),
+        peers.noop("noop", "Wasm no-op", every, modules["noop"]),
+        peers.ring_hash(every),
+        replace(peers.lua(every), title="Lua: hash a header"),
+        peers.shard_router(modules["shard-router"], documents.compiled(), clusters),
+        limiters.local(every),
+        *limiters.weirs(modules["rate-limit"], every),
+    ]
+
+
+def _count(ready: Tools, folder: Path, peer: peers.Peer) -> Count:
+    """One peer's Envoy under callgrind, which counts only between the two controls."""
+    output.say(f"==> {peer.title}")
+    port, out = ports.free(2), folder / f"{peer.name}.callgrind"
+    tool = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--smc-check=all-non-file"]
+    envoy = course.start_envoy(ready, folder, peer, port, [*tool, f"--callgrind-out-file={out}"], PATIENCE)
+    try:
+        _drive(port, WARM_UP)
+        _control(envoy, "--instr=on")
+        _drive(port, COUNTED)
+        _control(envoy, "--dump")
+        return Count(peer.name, peer.title, _total(envoy, out) // COUNTED)
+    finally:
+        processes.end([envoy])
+
+
+def _control(envoy: processes.Child, what: str) -> None:
+    subprocess.run(["callgrind_control", what, str(envoy.pid)], check=True, capture_output=True, timeout=PATIENCE)
+
+
+def _drive(port: int, count: int) -> None:
+    connection = web.Connection(port)
+    for number in range(count):
+        user = number % load.KEYS + 1
+        answer = connection.request("GET", f"/users/user-{user}/orders?page=1", load.headers(user))
+        if answer.status != 200:
+            raise Failure(f"a request was answered {answer.status}: {answer.body[:200]!r}")
+    connection.close()
+
+
+def _total(envoy: processes.Child, out: Path) -> int:
+    """The first dump's total; Envoy writes it while it goes on."""
+    dump = out.with_name(f"{out.name}.1")
+    found: list[str] = []
+
+    def written() -> bool:
+        found[:] = TOTAL.findall(dump.read_text(errors="replace")) if dump.exists() else []
+        return bool(found)
+
+    envoy.wait_until(written, "the count", PATIENCE)
+    return max(map(int, found))
+
+
+def _table(counts: list[Count]) -> str:
+    """What each adds to no filter, and how that compares with the no-op's."""
+    floor, noop = counts[0].instructions, counts[1].instructions
+    lines: list[tuple[str, ...]] = [("peer", "instructions/request", "added", "times the no-op's")]
+    for count in counts:
+        added = count.instructions - floor
+        more = (f"{added:,}", f"{added / (noop - floor):.2f}") if added else ("", "")
+        lines.append((count.title, f"{count.instructions:,}", *more))
+    return report.columns(lines)
