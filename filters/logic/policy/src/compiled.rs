@@ -3,6 +3,7 @@
 //! The control plane (or `weir compile`) writes it; nothing in it needs a lookup elsewhere. Integers stay below
 //! 2^53, since Istio carries the JSON through a protobuf Struct; durations are `…Ms`, sizes are bytes.
 
+pub mod edge_cache;
 pub mod rate_limit;
 pub mod shard_router;
 

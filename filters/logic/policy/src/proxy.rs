@@ -30,6 +30,37 @@ pub struct ProxyEvent {
     /// Whoever was held back by a limit starts anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota_reset: Option<QuotaReset>,
+    /// Cached answers are gone, or stale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_purge: Option<CachePurge>,
+}
+
+/// Which cached answers are gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CachePurge {
+    /// `<namespace>/<name>` of the CachePolicy; absent: every policy of the namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// They are stale at once, not gone: where the policy allows it, they are served while a fresh one is fetched.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub soft: bool,
+    /// Which.
+    pub what: Purged,
+}
+
+/// Which cached answers a purge is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Purged {
+    /// All.
+    All,
+    /// Those with one of these tags; the control plane has added what depends on a tag.
+    Tags(Vec<String>),
+    /// Those of one of these URLs, without a scheme: `shop.example/products?page=2`. All variants, whosever key.
+    Urls(Vec<String>),
+    /// Those whose URL begins with one of these.
+    Prefixes(Vec<String>),
 }
 
 /// Whose counts start anew.
@@ -52,15 +83,26 @@ pub struct QuotaReset {
 pub enum Notice {
     /// Whoever was held back by a limit starts anew.
     QuotaReset(QuotaReset),
+    /// Cached answers are gone, or stale.
+    CachePurge(CachePurge),
 }
 
 impl ProxyEvent {
     /// The event of a notice.
     pub fn new(revision: u64, notice: Notice) -> Self {
-        let Notice::QuotaReset(reset) = notice;
-        Self {
+        let event = Self {
             revision,
-            quota_reset: Some(reset),
+            ..Self::default()
+        };
+        match notice {
+            Notice::QuotaReset(reset) => Self {
+                quota_reset: Some(reset),
+                ..event
+            },
+            Notice::CachePurge(purge) => Self {
+                cache_purge: Some(purge),
+                ..event
+            },
         }
     }
 }
@@ -155,7 +197,7 @@ mod tests {
             serde_json::json!({"revision": 7, "quotaReset": {"policy": "default/api", "key": ["alice"]}})
         );
         assert_eq!(serde_json::from_value::<ProxyEvent>(json).unwrap(), event);
-        let later = serde_json::json!({"revision": 8, "cachePurge": {"tag": "a"}});
+        let later = serde_json::json!({"revision": 8, "later": {"a": "b"}});
         let later = serde_json::from_value::<ProxyEvent>(later).unwrap();
         assert_eq!((later.revision, later.quota_reset), (8, None));
     }
