@@ -35,7 +35,7 @@ pub struct Limiter {
 impl Limiter {
     /// Reads and checks a slot's configuration; an error starts with the pointer to the field.
     pub fn from_json(json: &[u8]) -> Result<Self, ConfigError> {
-        Self::try_new(&SlotConfig::read(json)?)
+        Self::try_new(&SlotConfig::<CompiledRateLimitPolicy>::read(json)?)
     }
 
     /// Checks and compiles a slot's configuration; an error starts with the pointer to the field.
