@@ -32,7 +32,7 @@ use crate::control::outcome::Outcome;
 pub(crate) use crate::control::outcome::Outcomes;
 use crate::error::HostError;
 use crate::filter::Filter;
-use crate::port::{Answer, CallId, CallRequest, Level, RootHost};
+use crate::port::{Answer, CallId, CallRequest, Level, MAX_ANSWER_BYTES, RootHost};
 
 /// How long the control plane may hold a poll that it has no events for.
 const POLL_WAIT_S: u32 = 25;
@@ -136,13 +136,14 @@ impl Control {
             return Ok(());
         }
         let cursor = Cursor::load(host, seat.filter.slot())?;
-        let call = host.call(&CallRequest {
-            cluster: seat.cluster,
-            method: "GET",
-            path: &query::events(seat.filter.slot(), cursor.number, POLL_WAIT_S),
-            body: &[],
-            timeout_ms: POLL_TIMEOUT_MS,
-        });
+        let path = query::events(seat.filter.slot(), cursor.number, POLL_WAIT_S);
+        let call = host.call(&CallRequest::json(
+            seat.cluster,
+            "GET",
+            &path,
+            &[],
+            POLL_TIMEOUT_MS,
+        ));
         match call {
             Ok(call) => self.poll.sent(call, now, cursor),
             Err(_) => {
@@ -161,13 +162,13 @@ impl Control {
             self.report.wait_until(next_report(seat, now));
             return;
         };
-        let call = host.call(&CallRequest {
-            cluster: seat.cluster,
-            method: "POST",
-            path: report.path,
-            body: &report.body,
-            timeout_ms: REPORT_DEADLINE_MS,
-        });
+        let call = host.call(&CallRequest::json(
+            seat.cluster,
+            "POST",
+            report.path,
+            &report.body,
+            REPORT_DEADLINE_MS,
+        ));
         match call {
             Ok(call) => self.report.sent(call, now, ()),
             Err(_) => {
@@ -177,13 +178,13 @@ impl Control {
         }
     }
 
-    /// A call ended. One that nobody waits for any more is let go.
+    /// A call ended; whether it was one of these. One that nobody waits for any more is let go.
     pub(crate) fn on_call_end<F: Filter>(
         &mut self,
         call: CallId,
         seat: &Seat<'_, F>,
         host: &impl RootHost,
-    ) -> Result<(), HostError> {
+    ) -> Result<bool, HostError> {
         let now = host.now_ns()?;
         if let Some(known) = self.poll.answered(call) {
             let outcome = self.take_page(&known, seat, now, host);
@@ -193,8 +194,10 @@ impl Control {
             let outcome = self.take_report_answer(&known, seat, now, host);
             seat.outcomes.report.count(outcome);
             self.report.ended(outcome, now, next_report(seat, known.sent));
+        } else {
+            return Ok(false);
         }
-        Ok(())
+        Ok(true)
     }
 
     fn take_page<F: Filter>(
@@ -289,7 +292,9 @@ pub(crate) fn leave(host: &impl RootHost, slot: &str, worker: u64) -> Result<(),
 
 /// The answer of the call at hand, if it is a good one.
 fn answer(host: &impl RootHost) -> Result<Answer, Outcome> {
-    let answer = host.answer().map_err(|_| Outcome::Failed)?;
+    let answer = host
+        .answer(MAX_ANSWER_BYTES)
+        .map_err(|_| Outcome::Failed)?;
     match Outcome::of_status(answer.status) {
         Outcome::Ok => Ok(answer),
         outcome => Err(outcome),

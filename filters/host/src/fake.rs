@@ -10,6 +10,6 @@ mod process;
 mod stream;
 mod worker;
 
-pub use process::Process;
+pub use process::{Process, Released};
 pub use stream::{Call, Reply, Stream};
 pub use worker::{UnderWay, Worker};

@@ -1,27 +1,29 @@
 //! What a filter is.
 
+use std::rc::Rc;
+
 use weir_policy::compiled::ControlConfig;
 use weir_policy::proxy::EventPage;
 
 use crate::control::Report;
 use crate::counter::Counters;
 use crate::error::HostError;
-use crate::port::{Host, ResponseHost, RootHost, StreamHost};
+use crate::port::{CallId, Host, QueueId, ResponseHost, RootHost, StreamHost};
 
 /// Whether a request goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// To the next filter.
     Continue,
-    /// Not now: it was answered here.
+    /// Not now: it was answered here, or is held until it is answered or resumed ([`crate::port::HeldStreams`]).
     Pause,
 }
 
 /// A filter with its configuration.
 ///
 /// The module exports what Envoy is to call: `proxy_on_request_headers` and `proxy_on_tick`, and where the filter has
-/// them `proxy_on_response_headers`, `proxy_on_log` (for [`Filter::on_stream_end`]) and `proxy_on_http_call_response` (for
-/// [`Filter::control`]).
+/// them `proxy_on_response_headers`, `proxy_on_response_body`, `proxy_on_response_trailers`, `proxy_on_queue_ready` and
+/// `proxy_on_http_call_response` (for [`Filter::control`] and [`Filter::on_call_end`]).
 pub trait Filter: Sized + 'static {
     /// The filter's name in metrics: `shard-router`.
     const NAME: &'static str;
@@ -29,10 +31,16 @@ pub trait Filter: Sized + 'static {
     /// What the filter keeps of a request until its stream ends; `()` for nothing.
     type Exchange: Default + 'static;
 
+    /// What the filter keeps in its VM over all configurations; `()` for nothing.
+    type Memory: Default + 'static;
+
     /// Reads and checks a configuration. The error goes to the log, and the configuration is refused (a NACK).
     ///
     /// Runs in a canary VM as well, so it does nothing but this.
     fn configure(json: &[u8], counters: &Counters) -> Result<Self, String>;
+
+    /// What the VM remembers, the same for every configuration. Called once, after [`Filter::configure`].
+    fn remember(&mut self, _memory: &Rc<Self::Memory>) {}
 
     /// The name of the slot that the filter fills.
     fn slot(&self) -> &str;
@@ -44,8 +52,21 @@ pub trait Filter: Sized + 'static {
     fn on_request_headers(&self, exchange: &mut Self::Exchange, host: &impl StreamHost) -> Action;
 
     /// The response's headers are there, the upstream's or those of a local reply, this filter's own replies included.
-    /// Not called for a request that ends without a response.
-    fn on_response_headers(&self, _exchange: &mut Self::Exchange, _host: &impl ResponseHost) {}
+    /// Not called for a request that ends without a response. `ends`: there is no body, and there are no trailers.
+    fn on_response_headers(&self, _exchange: &mut Self::Exchange, _ends: bool, _host: &impl ResponseHost) {}
+
+    /// A part of the response's body passes, of `size` bytes. `ends`: it is the last, and there are no trailers.
+    fn on_response_body(
+        &self,
+        _exchange: &mut Self::Exchange,
+        _size: usize,
+        _ends: bool,
+        _host: &impl ResponseHost,
+    ) {
+    }
+
+    /// The response ends with trailers.
+    fn on_response_trailers(&self, _exchange: &mut Self::Exchange, _host: &impl ResponseHost) {}
 
     /// The stream is over, however it ended: answered, here or upstream, or reset. Called once.
     fn on_stream_end(&self, _exchange: Self::Exchange, _host: &impl Host) {}
@@ -57,6 +78,15 @@ pub trait Filter: Sized + 'static {
 
     /// Called on every tick in every worker, while this configuration is the worker's newest in use.
     fn on_tick(&self, _host: &impl RootHost) {}
+
+    /// A call of the filter's own ended ([`crate::port::Calls`]), in the root that made it, in force or not.
+    fn on_call_end(&self, _call: CallId, _host: &impl RootHost) {}
+
+    /// There is a message in a queue that this root opened.
+    fn on_queue(&self, _queue: QueueId, _host: &impl RootHost) {}
+
+    /// The configuration's root goes: no answer comes to the calls that it made.
+    fn on_leave(&self, _host: &impl RootHost) {}
 
     /// The way to the control plane (see [`crate::control`]); none: what follows is never called.
     fn control(&self) -> Option<&ControlConfig> {

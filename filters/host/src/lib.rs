@@ -12,7 +12,7 @@
 //! [`HostError`], and a value is bytes. The SDK dispatches the callbacks, and makes the HTTP calls whose answers it
 //! dispatches.
 //!
-//! Not for: network (L4) filters, bodies and trailers; no filter needs them yet.
+//! Not for: network (L4) filters, request bodies; no filter needs them yet.
 //!
 //! ```
 //! use weir_host::{Action, Counters, Filter, fake, port::StreamHost};
@@ -22,6 +22,7 @@
 //! impl Filter for Tag {
 //!     const NAME: &'static str = "tag";
 //!     type Exchange = ();
+//!     type Memory = ();
 //!     fn configure(_json: &[u8], _counters: &Counters) -> Result<Self, String> {
 //!         Ok(Self)
 //!     }
@@ -52,7 +53,7 @@ mod error;
 pub mod fake;
 mod filter;
 mod gauge;
-mod pairs;
+pub mod pairs;
 pub mod port;
 pub mod reply;
 mod request;

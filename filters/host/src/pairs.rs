@@ -5,7 +5,7 @@
 //! <https://github.com/proxy-wasm/spec/tree/main/abi-versions/v0.2.1>.
 
 /// The names and values in `bytes`, in place. Where the bytes stop making sense, the headers end.
-pub(crate) fn read(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub fn read(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let (lengths, mut texts) = split(bytes).unwrap_or_default();
     let (sizes, _) = lengths.as_chunks();
     let (sizes, _): (&[[[u8; 4]; 2]], _) = sizes.as_chunks();
@@ -34,7 +34,7 @@ fn size(bytes: [u8; 4]) -> Option<usize> {
 }
 
 /// The ABI's bytes for `headers`.
-pub(crate) fn write<N: AsRef<[u8]>, V: AsRef<[u8]>>(headers: &[(N, V)]) -> Vec<u8> {
+pub fn write<N: AsRef<[u8]>, V: AsRef<[u8]>>(headers: &[(N, V)]) -> Vec<u8> {
     let texts = || {
         headers
             .iter()

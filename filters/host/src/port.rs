@@ -98,15 +98,13 @@ pub trait Metrics {
 pub struct CallId(pub u32);
 
 /// A request of the filter's own.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CallRequest<'c> {
-    /// The cluster that answers, and the authority that it is asked as.
+    /// The cluster that answers.
     pub cluster: &'c str,
-    /// The method.
-    pub method: &'c str,
-    /// The path, with the query.
-    pub path: &'c str,
-    /// JSON, or nothing.
+    /// `:method`, `:path`, `:authority` and what else there is. The SDK takes nothing but UTF-8.
+    pub headers: Vec<(&'c str, &'c str)>,
+    /// The body, or nothing.
     pub body: &'c [u8],
     /// When the host gives up, milliseconds.
     pub timeout_ms: u32,
@@ -117,11 +115,13 @@ pub struct CallRequest<'c> {
 pub struct Answer {
     /// The status. A host that reached nobody answers itself, with 503 or 504.
     pub status: u16,
+    /// All headers, pseudo-headers included, as [`RequestHeaders::pairs`] has them; [`crate::pairs::read`] reads them.
+    pub headers: Vec<u8>,
     /// The body.
     pub body: Vec<u8>,
 }
 
-/// A body that is longer is no answer.
+/// The longest answer of the control plane.
 pub const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// HTTP calls of a root context. They end without an answer when it goes.
@@ -135,9 +135,78 @@ pub trait Calls {
     /// The answer to the call that just ended.
     ///
     /// # Errors
-    /// [`HostError::NotFound`] where it ended without an answer, [`HostError::BadArgument`] where the answer is longer
-    /// than [`MAX_ANSWER_BYTES`].
-    fn answer(&self) -> Result<Answer, HostError>;
+    /// [`HostError::NotFound`] where it ended without an answer, [`HostError::BadArgument`] where the body is longer
+    /// than `max_bytes`.
+    fn answer(&self, max_bytes: usize) -> Result<Answer, HostError>;
+}
+
+/// A stream, within one VM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u32);
+
+/// Which stream's callback runs.
+pub trait Identity {
+    /// The stream.
+    fn stream_id(&self) -> StreamId;
+}
+
+/// Requests of this VM that were held back ([`crate::Action::Pause`]), from the callback of any context. Each goes on
+/// when the callback is over.
+pub trait HeldStreams {
+    /// Answers a request as [`LocalReply::reply`] does.
+    ///
+    /// # Errors
+    /// [`HostError::BadArgument`] where the stream is gone.
+    fn answer_held(
+        &self,
+        stream: StreamId,
+        status: u16,
+        headers: &[(&str, &[u8])],
+        body: &[u8],
+    ) -> Result<(), HostError>;
+
+    /// Lets a request go on to the next filter.
+    ///
+    /// # Errors
+    /// [`HostError::BadArgument`] where the stream is gone.
+    fn resume(&self, stream: StreamId) -> Result<(), HostError>;
+}
+
+/// A queue of messages, within one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueId(pub u32);
+
+/// Queues of messages between the VMs of a process. A queue is read by the root that opened it last:
+/// [`crate::Filter::on_queue`] is called in its worker for each message.
+pub trait Queues {
+    /// Opens the queue `name` for this root. It has the same id for every root that opens it.
+    fn open_queue(&self, name: &str) -> Result<QueueId, HostError>;
+    /// Takes the oldest message, if there is one.
+    fn dequeue(&self, queue: QueueId) -> Result<Option<Vec<u8>>, HostError>;
+}
+
+/// Writing to the queues of [`Queues`].
+pub trait Mail {
+    /// Puts a message at the end of a queue.
+    ///
+    /// # Errors
+    /// [`HostError::NotFound`] where there is no such queue.
+    fn enqueue(&self, queue: QueueId, message: &[u8]) -> Result<(), HostError>;
+}
+
+/// Functions that Envoy offers beside the ABI.
+pub trait ForeignFunctions {
+    /// Calls `name`.
+    ///
+    /// # Errors
+    /// [`HostError::NotFound`] where the host has none of that name.
+    fn call_foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, HostError>;
+}
+
+/// The part of a response's body that is at hand.
+pub trait ResponseBody {
+    /// Its bytes, at most `max_bytes`.
+    fn response_body(&self, max_bytes: usize) -> Result<Vec<u8>, HostError>;
 }
 
 /// Values that all VMs of the process with the same vm_id share.
@@ -192,32 +261,43 @@ pub trait LocalReply {
 }
 
 /// What any callback may ask.
-pub trait Host: Log + Clock + Properties + SharedData {}
-impl<H: Log + Clock + Properties + SharedData> Host for H {}
+pub trait Host: Log + Clock + Properties + SharedData + HeldStreams + Mail + ForeignFunctions {}
+impl<H: Log + Clock + Properties + SharedData + HeldStreams + Mail + ForeignFunctions> Host for H {}
 
 impl<'c> CallRequest<'c> {
-    /// The request's headers, pseudo-headers first.
-    pub fn headers(&self) -> Vec<(&'c str, &'c str)> {
+    /// A request of JSON, or of no body, to a cluster by its own name.
+    pub fn json(
+        cluster: &'c str,
+        method: &'c str,
+        path: &'c str,
+        body: &'c [u8],
+        timeout_ms: u32,
+    ) -> Self {
         let mut headers = vec![
-            (":method", self.method),
-            (":path", self.path),
-            (":authority", self.cluster),
+            (":method", method),
+            (":path", path),
+            (":authority", cluster),
         ];
-        if !self.body.is_empty() {
+        if !body.is_empty() {
             headers.push(("content-type", "application/json"));
         }
-        headers
+        Self {
+            cluster,
+            headers,
+            body,
+            timeout_ms,
+        }
     }
 }
 
 /// What a root context may ask.
-pub trait RootHost: Host + Configuration + Ticks + Metrics + Calls {}
-impl<H: Host + Configuration + Ticks + Metrics + Calls> RootHost for H {}
+pub trait RootHost: Host + Configuration + Ticks + Metrics + Calls + Queues {}
+impl<H: Host + Configuration + Ticks + Metrics + Calls + Queues> RootHost for H {}
 
 /// What a stream may ask while its request passes.
-pub trait StreamHost: Host + RequestHeaders + LocalReply {}
-impl<H: Host + RequestHeaders + LocalReply> StreamHost for H {}
+pub trait StreamHost: Host + Identity + RequestHeaders + LocalReply {}
+impl<H: Host + Identity + RequestHeaders + LocalReply> StreamHost for H {}
 
 /// What a stream may ask while its response passes.
-pub trait ResponseHost: Host + ResponseHeaders {}
-impl<H: Host + ResponseHeaders> ResponseHost for H {}
+pub trait ResponseHost: Host + Identity + ResponseHeaders + ResponseBody {}
+impl<H: Host + Identity + ResponseHeaders + ResponseBody> ResponseHost for H {}

@@ -6,7 +6,7 @@ use crate::control::{self, Control, Outcomes, Seat};
 use crate::counter::Counters;
 use crate::error::HostError;
 use crate::filter::Filter;
-use crate::port::{CallId, Level, RootHost};
+use crate::port::{CallId, Level, QueueId, RootHost};
 use crate::stream::Stream;
 use crate::vm::{Generation, InFlight, Slot, Vm};
 use crate::worker::{self, Gauges, Report};
@@ -18,8 +18,8 @@ const REPORT_MS: u32 = 1_000;
 
 /// One configuration of a filter in one worker.
 #[derive(Debug)]
-pub struct Root<F> {
-    vm: Rc<Vm>,
+pub struct Root<F: Filter> {
+    vm: Rc<Vm<F::Memory>>,
     active: Option<Active<F>>,
 }
 
@@ -39,7 +39,7 @@ struct Active<F> {
 
 impl<F: Filter> Root<F> {
     /// A root without configuration, in `vm`.
-    pub fn new(vm: Rc<Vm>) -> Self {
+    pub fn new(vm: Rc<Vm<F::Memory>>) -> Self {
         Self { vm, active: None }
     }
 
@@ -59,7 +59,8 @@ impl<F: Filter> Root<F> {
 
     fn configure(&mut self, host: &impl RootHost) -> Result<(), String> {
         let json = host.configuration().map_err(|error| error.to_string())?;
-        let filter = F::configure(&json, self.vm.counters())?;
+        let mut filter = F::configure(&json, self.vm.counters())?;
+        filter.remember(self.vm.memory());
         host.set_tick_period(FIRST_TICK_MS)
             .map_err(|error| format!("no timer: {error}"))?;
         let slot = self.vm.slot(filter.slot());
@@ -97,17 +98,25 @@ impl<F: Filter> Root<F> {
         let reported = active.keep_reporting(self.vm.counters(), host);
         active.filter.on_tick(host);
         let controlled = active.with_control(|control, seat| control.on_tick(seat, host));
-        reported.and(controlled)
+        reported.and(controlled.map(|_| ()))
     }
 
-    /// A call of this root ended. Nobody waits for it if another root has come into force.
+    /// A call of this root ended: one of the way back, if this root is in force, or one of the filter's own.
     pub fn on_call_end(&mut self, call: CallId, host: &impl RootHost) {
         let Some(active) = &self.active else {
             return;
         };
-        let ended = active.with_control(|control, seat| control.on_call_end(call, seat, host));
-        if let Err(error) = ended {
-            host.log(Level::Warn, &format!("{}: the end of a call: {error}", F::NAME));
+        match active.with_control(|control, seat| control.on_call_end(call, seat, host)) {
+            Ok(Some(true)) => {}
+            Ok(_) => active.filter.on_call_end(call, host),
+            Err(error) => host.log(Level::Warn, &format!("{}: the end of a call: {error}", F::NAME)),
+        }
+    }
+
+    /// There is a message in a queue of this root.
+    pub fn on_queue(&mut self, queue: QueueId, host: &impl RootHost) {
+        if let Some(active) = &self.active {
+            active.filter.on_queue(queue, host);
         }
     }
 
@@ -116,6 +125,7 @@ impl<F: Filter> Root<F> {
         let Some(active) = self.active.take() else {
             return;
         };
+        active.filter.on_leave(host);
         let closed = if active.slot.close(&active.generation) {
             self.vm.forget(active.filter.slot());
             active.leave(host)
@@ -173,15 +183,15 @@ impl<F: Filter> Active<F> {
     }
 
     /// Works on the way back, if the filter has one and the worker an id.
-    fn with_control(
+    fn with_control<T>(
         &self,
-        work: impl FnOnce(&mut Control, &Seat<'_, F>) -> Result<(), HostError>,
-    ) -> Result<(), HostError> {
+        work: impl FnOnce(&mut Control, &Seat<'_, F>) -> Result<T, HostError>,
+    ) -> Result<Option<T>, HostError> {
         let Some(config) = self.filter.control() else {
-            return Ok(());
+            return Ok(None);
         };
         let (Some(worker), Some(outcomes)) = (self.slot.worker.get(), &self.outcomes) else {
-            return Ok(());
+            return Ok(None);
         };
         let seat = Seat {
             filter: &*self.filter,
@@ -189,7 +199,7 @@ impl<F: Filter> Active<F> {
             worker,
             outcomes,
         };
-        work(&mut self.slot.control.borrow_mut(), &seat)
+        work(&mut self.slot.control.borrow_mut(), &seat).map(Some)
     }
 
     fn leave(&self, host: &impl RootHost) -> Result<(), HostError> {

@@ -40,9 +40,25 @@ impl<F: Filter> Stream<F> {
     }
 
     /// The response's headers are there.
-    pub fn on_response_headers(&mut self, host: &impl ResponseHost) {
+    pub fn on_response_headers(&mut self, ends: bool, host: &impl ResponseHost) {
         if let Some(running) = &mut self.running {
-            running.filter.on_response_headers(&mut running.exchange, host);
+            let exchange = &mut running.exchange;
+            running.filter.on_response_headers(exchange, ends, host);
+        }
+    }
+
+    /// A part of the response's body passes.
+    pub fn on_response_body(&mut self, size: usize, ends: bool, host: &impl ResponseHost) {
+        if let Some(running) = &mut self.running {
+            let exchange = &mut running.exchange;
+            running.filter.on_response_body(exchange, size, ends, host);
+        }
+    }
+
+    /// The response ends with trailers.
+    pub fn on_response_trailers(&mut self, host: &impl ResponseHost) {
+        if let Some(running) = &mut self.running {
+            running.filter.on_response_trailers(&mut running.exchange, host);
         }
     }
 

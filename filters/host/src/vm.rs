@@ -6,11 +6,13 @@ use std::rc::Rc;
 use crate::control::Control;
 use crate::counter::Counters;
 
-/// The state of one VM: its slots and its counters. A new configuration in the same VM finds it as it was.
+/// The state of one VM: its slots, its counters, and the filter's memory. A new configuration in the same VM finds it
+/// as it was.
 #[derive(Debug, Default)]
-pub struct Vm {
+pub struct Vm<M = ()> {
     slots: RefCell<Vec<(String, Rc<Slot>)>>,
     counters: Counters,
+    memory: Rc<M>,
 }
 
 /// One slot of the VM's worker.
@@ -35,10 +37,15 @@ pub(crate) struct Generation {
 #[derive(Debug)]
 pub(crate) struct InFlight(Rc<Generation>);
 
-impl Vm {
+impl<M> Vm<M> {
     /// The VM's counters.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What the filter keeps in the VM.
+    pub fn memory(&self) -> &Rc<M> {
+        &self.memory
     }
 
     /// The slot `name`.

@@ -46,6 +46,7 @@ impl Timer {
 impl Filter for Timer {
     const NAME: &'static str = "timer";
     type Exchange = Option<u64>;
+    type Memory = ();
 
     fn configure(json: &[u8], counters: &Counters) -> Result<Self, String> {
         let text = std::str::from_utf8(json).map_err(|error| error.to_string())?;
@@ -75,7 +76,7 @@ impl Filter for Timer {
             Err(_) => Refusal::proxy_failure().send(&Request::new(host)),
         }
     }
-    fn on_response_headers(&self, started: &mut Option<u64>, host: &impl ResponseHost) {
+    fn on_response_headers(&self, started: &mut Option<u64>, _ends: bool, host: &impl ResponseHost) {
         let told =
             Self::took(*started, host).and_then(|took| host.set("x-took-ms", took.to_string().as_bytes()));
         if let Err(error) = told {
@@ -137,7 +138,7 @@ fn what_the_request_left_is_there_for_the_response_and_at_the_end() {
     assert_eq!(stream.on_request_headers(&host), Action::Continue);
     proxy.process.set_now_ms(1_030);
     host.respond(&[(":status", b"200"), ("x-took-ms", b"1"), ("x-took-ms", b"2")]);
-    stream.on_response_headers(&host);
+    stream.on_response_headers(true, &host);
     assert_eq!(host.response_values("x-took-ms"), [b"30"]);
     proxy.process.set_now_ms(1_050);
     stream.on_end(&host);
@@ -183,7 +184,7 @@ fn a_refusal_has_the_members_and_headers_that_the_filter_adds_and_passes_back() 
         json!({"type": "https://weir.dev/problems/nine", "title": "Nine", "status": 429, "detail": "Not you.",
                "violated-policies": ["nine"]})
     );
-    stream.on_response_headers(&host);
+    stream.on_response_headers(true, &host);
     assert_eq!(host.get("x-took-ms").unwrap(), Some(b"0".to_vec()));
     assert_eq!(host.response_values(":status"), [b"429"]);
 }
@@ -212,7 +213,7 @@ fn a_request_at_a_root_without_configuration_is_refused() {
     let mut stream = Root::<Timer>::new(Rc::<Vm>::default()).open_stream();
     let host = fake::Stream::new(&[]);
     assert_eq!(stream.on_request_headers(&host), Action::Pause);
-    stream.on_response_headers(&host);
+    stream.on_response_headers(true, &host);
     stream.on_end(&host);
     assert_eq!(host.response_values(":status"), [b"503"]);
 }
@@ -224,7 +225,7 @@ fn what_the_host_fails_is_an_error_and_no_more() {
     host.fail(Call::Property, "source.address");
     assert_eq!(stream.on_request_headers(&host), Action::Pause);
     host.fail(Call::ChangeResponse, "x-took-ms");
-    stream.on_response_headers(&host);
+    stream.on_response_headers(true, &host);
     assert_eq!(host.log_lines().len(), 1);
 }
 

@@ -23,6 +23,7 @@ const SLOT: &str = "weir/default/edge/numbered";
 impl Filter for Numbered {
     const NAME: &'static str = "numbered";
     type Exchange = ();
+    type Memory = ();
     fn configure(json: &[u8], _counters: &Counters) -> Result<Self, String> {
         let text = std::str::from_utf8(json).map_err(|error| error.to_string())?;
         text.parse().map(Self).map_err(|_| "not a number".to_owned())

@@ -78,6 +78,7 @@ weir_host::filter!(RateLimitFilter);
 impl Filter for RateLimitFilter {
     const NAME: &'static str = "rate-limit";
     type Exchange = Exchange;
+    type Memory = ();
 
     fn configure(json: &[u8], counters: &Counters) -> Result<Self, String> {
         let limiter = Limiter::from_json(json).map_err(|error| error.to_string())?;
@@ -122,7 +123,7 @@ impl Filter for RateLimitFilter {
         }
     }
 
-    fn on_response_headers(&self, exchange: &mut Exchange, host: &impl ResponseHost) {
+    fn on_response_headers(&self, exchange: &mut Exchange, _ends: bool, host: &impl ResponseHost) {
         if let Err(error) = self.tell(exchange, host) {
             host.log(
                 Level::Warn,

@@ -57,6 +57,7 @@ impl Filter for ShardRouterFilter {
     const NAME: &'static str = "shard-router";
 
     type Exchange = ();
+    type Memory = ();
 
     fn configure(json: &[u8], counters: &Counters) -> Result<Self, String> {
         let router = ShardRouter::from_json(json).map_err(|error| error.to_string())?;

@@ -1,14 +1,27 @@
 //! The process.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use crate::error::HostError;
-use crate::port::{MetricId, MetricKind, Version};
+use crate::fake::stream::Reply;
+use crate::port::{MetricId, MetricKind, QueueId, StreamId, Version};
 
 /// A shared value.
 type Versioned = (Vec<u8>, Version);
+
+/// What became of a request that was held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Released {
+    /// It went on.
+    Resumed,
+    /// It was answered.
+    Answered(Reply),
+}
+
+/// A queue's name and its messages.
+type Queue = (String, VecDeque<Vec<u8>>);
 
 /// One proxy process.
 #[derive(Default)]
@@ -19,6 +32,8 @@ pub struct Process {
     metrics: RefCell<Vec<(String, MetricKind, u64)>>,
     properties: RefCell<BTreeMap<String, Vec<u8>>>,
     before_store: RefCell<Option<Box<dyn FnOnce()>>>,
+    released: RefCell<Vec<(StreamId, Released)>>,
+    queues: RefCell<Vec<Queue>>,
 }
 
 impl Process {
@@ -92,6 +107,38 @@ impl Process {
     /// Runs `work` once, just before the next value is stored: another worker was faster.
     pub fn before_next_store(&self, work: impl FnOnce() + 'static) {
         *self.before_store.borrow_mut() = Some(Box::new(work));
+    }
+
+    /// The held requests that were released so far, in their order.
+    pub fn released(&self) -> Vec<(StreamId, Released)> {
+        self.released.borrow().clone()
+    }
+
+    pub(super) fn release(&self, stream: StreamId, released: Released) {
+        self.released.borrow_mut().push((stream, released));
+    }
+
+    pub(super) fn open_queue(&self, name: &str) -> Result<QueueId, HostError> {
+        let mut queues = self.queues.borrow_mut();
+        let known = queues.iter().position(|(known, _)| known == name);
+        let index = known.unwrap_or_else(|| {
+            queues.push((name.to_owned(), VecDeque::new()));
+            queues.len() - 1
+        });
+        u32::try_from(index)
+            .map(QueueId)
+            .map_err(|_| HostError::BadArgument)
+    }
+
+    pub(super) fn with_queue<T>(
+        &self,
+        queue: QueueId,
+        work: impl FnOnce(&mut VecDeque<Vec<u8>>) -> T,
+    ) -> Result<T, HostError> {
+        let index = usize::try_from(queue.0).map_err(|_| HostError::BadArgument)?;
+        let mut queues = self.queues.borrow_mut();
+        let (_, messages) = queues.get_mut(index).ok_or(HostError::NotFound)?;
+        Ok(work(messages))
     }
 
     pub(super) fn property(&self, path: &[&str]) -> Option<Vec<u8>> {

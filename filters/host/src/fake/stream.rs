@@ -1,20 +1,22 @@
 //! One request and its response.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::error::HostError;
 use crate::fake::headers::Headers;
-use crate::fake::process::Process;
+use crate::fake::process::{Process, Released};
 use crate::port::{
-    Clock, GrpcStatus, Level, LocalReply, Log, Properties, RequestHeaders, ResponseHeaders, SharedData,
-    Version,
+    Clock, ForeignFunctions, GrpcStatus, HeldStreams, Identity, Level, LocalReply, Log, Mail, Properties, QueueId,
+    RequestHeaders, ResponseBody, ResponseHeaders, SharedData, StreamId, Version,
 };
 
 /// A request at a filter.
 #[derive(Default)]
 pub struct Stream {
     process: Rc<Process>,
+    id: Cell<u32>,
+    body: RefCell<Vec<u8>>,
     request: RefCell<Headers>,
     response: RefCell<Option<Headers>>,
     properties: RefCell<Vec<(String, Vec<u8>)>>,
@@ -74,6 +76,17 @@ pub enum Call {
     Store,
 }
 
+impl Reply {
+    /// An HTTP answer.
+    pub(super) fn http(status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Self {
+        Self::Http {
+            status,
+            headers: owned(headers),
+            body: body.to_vec(),
+        }
+    }
+}
+
 impl Stream {
     /// A request with these headers, in a process of its own at the time 0.
     pub fn new(headers: &[(&str, &[u8])]) -> Self {
@@ -92,6 +105,16 @@ impl Stream {
     /// The response has come, with these headers.
     pub fn respond(&self, headers: &[(&str, &[u8])]) {
         *self.response.borrow_mut() = Some(Headers::new(headers));
+    }
+
+    /// Gives the stream an id; it is 0 before.
+    pub fn set_id(&self, id: u32) {
+        self.id.set(id);
+    }
+
+    /// The part of the response's body that is at hand.
+    pub fn set_body(&self, part: &[u8]) {
+        *self.body.borrow_mut() = part.to_vec();
     }
 
     /// Gives the property at `path` a value in this stream only.
@@ -252,11 +275,7 @@ impl ResponseHeaders for Stream {
 
 impl LocalReply for Stream {
     fn reply(&self, status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Result<(), HostError> {
-        let reply = Reply::Http {
-            status,
-            headers: owned(headers),
-            body: body.to_vec(),
-        };
+        let reply = Reply::http(status, headers, body);
         self.answer_with(reply, &[(":status", status.to_string().as_bytes())], headers)
     }
 
@@ -281,6 +300,53 @@ impl LocalReply for Stream {
             ("grpc-message", message.as_bytes()),
         ];
         self.answer_with(reply, &first, headers)
+    }
+}
+
+impl HeldStreams for Stream {
+    fn answer_held(
+        &self,
+        stream: StreamId,
+        status: u16,
+        headers: &[(&str, &[u8])],
+        body: &[u8],
+    ) -> Result<(), HostError> {
+        let reply = Reply::http(status, headers, body);
+        self.process.release(stream, Released::Answered(reply));
+        Ok(())
+    }
+
+    fn resume(&self, stream: StreamId) -> Result<(), HostError> {
+        self.process.release(stream, Released::Resumed);
+        Ok(())
+    }
+}
+
+impl Mail for Stream {
+    fn enqueue(&self, queue: QueueId, message: &[u8]) -> Result<(), HostError> {
+        self.process
+            .with_queue(queue, |messages| messages.push_back(message.to_vec()))
+    }
+}
+
+/// No function is there.
+impl ForeignFunctions for Stream {
+    fn call_foreign(&self, _name: &str, _argument: &[u8]) -> Result<Vec<u8>, HostError> {
+        Err(HostError::NotFound)
+    }
+}
+
+impl Identity for Stream {
+    fn stream_id(&self) -> StreamId {
+        StreamId(self.id.get())
+    }
+}
+
+impl ResponseBody for Stream {
+    fn response_body(&self, max_bytes: usize) -> Result<Vec<u8>, HostError> {
+        let mut part = self.body.borrow().clone();
+        part.truncate(max_bytes);
+        Ok(part)
     }
 }
 

@@ -4,10 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::error::HostError;
-use crate::fake::process::Process;
+use crate::fake::process::{Process, Released};
+use crate::fake::stream::Reply;
 use crate::port::{
-    Answer, CallId, CallRequest, Calls, Clock, Configuration, Level, Log, MetricId, MetricKind, Metrics,
-    Properties, SharedData, Ticks, Version,
+    Answer, CallId, CallRequest, Calls, Clock, Configuration, ForeignFunctions, HeldStreams, Level, Log, Mail,
+    MetricId, MetricKind, Metrics, Properties, QueueId, Queues, SharedData, StreamId, Ticks, Version,
 };
 
 /// One worker of a process: its configuration, timer and log.
@@ -157,6 +158,49 @@ impl SharedData for Worker {
     }
 }
 
+impl HeldStreams for Worker {
+    fn answer_held(
+        &self,
+        stream: StreamId,
+        status: u16,
+        headers: &[(&str, &[u8])],
+        body: &[u8],
+    ) -> Result<(), HostError> {
+        let reply = Reply::http(status, headers, body);
+        self.process.release(stream, Released::Answered(reply));
+        Ok(())
+    }
+
+    fn resume(&self, stream: StreamId) -> Result<(), HostError> {
+        self.process.release(stream, Released::Resumed);
+        Ok(())
+    }
+}
+
+impl Mail for Worker {
+    fn enqueue(&self, queue: QueueId, message: &[u8]) -> Result<(), HostError> {
+        self.process
+            .with_queue(queue, |messages| messages.push_back(message.to_vec()))
+    }
+}
+
+/// No function is there.
+impl ForeignFunctions for Worker {
+    fn call_foreign(&self, _name: &str, _argument: &[u8]) -> Result<Vec<u8>, HostError> {
+        Err(HostError::NotFound)
+    }
+}
+
+impl Queues for Worker {
+    fn open_queue(&self, name: &str) -> Result<QueueId, HostError> {
+        self.process.open_queue(name)
+    }
+
+    fn dequeue(&self, queue: QueueId) -> Result<Option<Vec<u8>>, HostError> {
+        self.process.with_queue(queue, |messages| messages.pop_front())
+    }
+}
+
 impl Calls for Worker {
     fn call(&self, request: &CallRequest<'_>) -> Result<CallId, HostError> {
         if let Some(reason) = self.no_calls.get() {
@@ -164,12 +208,12 @@ impl Calls for Worker {
         }
         let call = CallId(self.next_call.get());
         self.next_call.set(call.0 + 1);
-        let headers = request.headers().into_iter();
+        let headers = request.headers.iter();
         self.calls.borrow_mut().push(UnderWay {
             call,
             cluster: request.cluster.to_owned(),
             headers: headers
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
             body: request.body.to_vec(),
             timeout_ms: request.timeout_ms,
@@ -177,7 +221,11 @@ impl Calls for Worker {
         Ok(call)
     }
 
-    fn answer(&self) -> Result<Answer, HostError> {
-        self.answer.borrow_mut().take().ok_or(HostError::NotFound)
+    fn answer(&self, max_bytes: usize) -> Result<Answer, HostError> {
+        let answer = self.answer.borrow_mut().take().ok_or(HostError::NotFound)?;
+        if answer.body.len() > max_bytes {
+            return Err(HostError::BadArgument);
+        }
+        Ok(answer)
     }
 }

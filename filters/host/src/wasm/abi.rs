@@ -21,6 +21,7 @@ pub(super) enum Map {
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(super) enum Buffer {
+    ResponseBody = 1,
     CallResponseBody = 4,
     PluginConfiguration = 7,
 }
@@ -74,6 +75,19 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
         cas: u32,
+    ) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_register_shared_queue(name: *const u8, name_size: usize, queue: *mut u32) -> u32;
+    fn proxy_enqueue_shared_queue(queue: u32, message: *const u8, message_size: usize) -> u32;
+    fn proxy_dequeue_shared_queue(queue: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        argument: *const u8,
+        argument_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
     ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: *mut u32) -> u32;
     fn proxy_record_metric(metric: u32, value: u64) -> u32;
@@ -237,6 +251,58 @@ pub(super) fn set_shared_data(key: &[u8], value: &[u8], cas: u32) -> Result<(), 
     HostError::check(unsafe {
         proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas)
     })
+}
+
+/// What follows concerns this context, until the callback ends.
+pub(super) fn set_effective_context(context: u32) -> Result<(), HostError> {
+    // SAFETY: no pointers.
+    HostError::check(unsafe { proxy_set_effective_context(context) })
+}
+
+/// Lets the held request of the effective context go on.
+pub(super) fn continue_request() -> Result<(), HostError> {
+    // SAFETY: no pointers.
+    HostError::check(unsafe { proxy_continue_stream(0) })
+}
+
+pub(super) fn register_shared_queue(name: &str) -> Result<u32, HostError> {
+    let mut queue = 0;
+    // SAFETY: as in `log`; the host writes one u32.
+    HostError::check(unsafe { proxy_register_shared_queue(name.as_ptr(), name.len(), &raw mut queue) })?;
+    Ok(queue)
+}
+
+pub(super) fn enqueue_shared_queue(queue: u32, message: &[u8]) -> Result<(), HostError> {
+    // SAFETY: as in `log`.
+    HostError::check(unsafe { proxy_enqueue_shared_queue(queue, message.as_ptr(), message.len()) })
+}
+
+/// The oldest message. An empty queue has its own status, 7.
+pub(super) fn dequeue_shared_queue(queue: u32) -> Result<Option<Vec<u8>>, HostError> {
+    const EMPTY: u32 = 7;
+    let mut handed = Handed::new();
+    // SAFETY: as in `buffer`.
+    let status = unsafe { proxy_dequeue_shared_queue(queue, &raw mut handed.data, &raw mut handed.size) };
+    if status == EMPTY {
+        return Ok(None);
+    }
+    found(status, || handed.into_vec())
+}
+
+pub(super) fn call_foreign_function(name: &str, argument: &[u8]) -> Result<Vec<u8>, HostError> {
+    let mut handed = Handed::new();
+    // SAFETY: as in `log` and `buffer`.
+    HostError::check(unsafe {
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            argument.as_ptr(),
+            argument.len(),
+            &raw mut handed.data,
+            &raw mut handed.size,
+        )
+    })?;
+    Ok(handed.into_vec())
 }
 
 pub(super) fn define_metric(kind: u32, name: &str) -> Result<u32, HostError> {

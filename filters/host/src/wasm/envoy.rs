@@ -7,9 +7,9 @@ use proxy_wasm::hostcalls;
 use crate::error::HostError;
 use crate::pairs;
 use crate::port::{
-    Answer, CallId, CallRequest, Calls, Clock, Configuration, GrpcStatus, Level, LocalReply, Log,
-    MAX_ANSWER_BYTES, MetricId, MetricKind, Metrics, Properties, RequestHeaders, ResponseHeaders, SharedData,
-    Ticks, Version,
+    Answer, CallId, CallRequest, Calls, Clock, Configuration, ForeignFunctions, GrpcStatus, HeldStreams, Identity,
+    Level, LocalReply, Log, Mail, MetricId, MetricKind, Metrics, Properties, QueueId, Queues, RequestHeaders,
+    ResponseBody, ResponseHeaders, SharedData, StreamId, Ticks, Version,
 };
 use crate::wasm::abi::{self, Buffer, Map};
 
@@ -19,7 +19,73 @@ const ABSENT: u32 = u32::MAX;
 
 /// Envoy, through the ABI. Every call acts on the context whose callback runs.
 #[derive(Clone, Copy, Debug)]
-pub struct Envoy;
+pub struct Envoy {
+    context: u32,
+}
+
+impl Envoy {
+    /// As the context of that id sees it.
+    pub(super) const fn of(context: u32) -> Self {
+        Self { context }
+    }
+
+    /// Works on another context of this VM.
+    fn within(&self, stream: StreamId, work: impl FnOnce() -> Result<(), HostError>) -> Result<(), HostError> {
+        abi::set_effective_context(stream.0)?;
+        let worked = work();
+        worked.and(abi::set_effective_context(self.context))
+    }
+}
+
+impl Identity for Envoy {
+    fn stream_id(&self) -> StreamId {
+        StreamId(self.context)
+    }
+}
+
+impl HeldStreams for Envoy {
+    fn answer_held(
+        &self,
+        stream: StreamId,
+        status: u16,
+        headers: &[(&str, &[u8])],
+        body: &[u8],
+    ) -> Result<(), HostError> {
+        self.within(stream, || self.reply(status, headers, body))
+    }
+
+    fn resume(&self, stream: StreamId) -> Result<(), HostError> {
+        self.within(stream, abi::continue_request)
+    }
+}
+
+impl Queues for Envoy {
+    fn open_queue(&self, name: &str) -> Result<QueueId, HostError> {
+        abi::register_shared_queue(name).map(QueueId)
+    }
+
+    fn dequeue(&self, queue: QueueId) -> Result<Option<Vec<u8>>, HostError> {
+        abi::dequeue_shared_queue(queue.0)
+    }
+}
+
+impl Mail for Envoy {
+    fn enqueue(&self, queue: QueueId, message: &[u8]) -> Result<(), HostError> {
+        abi::enqueue_shared_queue(queue.0, message)
+    }
+}
+
+impl ForeignFunctions for Envoy {
+    fn call_foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, HostError> {
+        abi::call_foreign_function(name, argument)
+    }
+}
+
+impl ResponseBody for Envoy {
+    fn response_body(&self, max_bytes: usize) -> Result<Vec<u8>, HostError> {
+        abi::buffer(Buffer::ResponseBody, max_bytes)
+    }
+}
 
 impl Log for Envoy {
     fn log(&self, level: Level, message: &str) {
@@ -84,23 +150,28 @@ impl Calls for Envoy {
     fn call(&self, request: &CallRequest<'_>) -> Result<CallId, HostError> {
         let body = (!request.body.is_empty()).then_some(request.body);
         let timeout = Duration::from_millis(request.timeout_ms.into());
-        hostcalls::dispatch_http_call(request.cluster, request.headers(), body, vec![], timeout)
+        let headers = request.headers.clone();
+        hostcalls::dispatch_http_call(request.cluster, headers, body, vec![], timeout)
             .map(CallId)
             .or_else(|status| HostError::check(status as u32).and(Err(HostError::BadArgument)))
     }
 
-    fn answer(&self) -> Result<Answer, HostError> {
+    fn answer(&self, max_bytes: usize) -> Result<Answer, HostError> {
         let headers = abi::header_pairs(Map::CallResponseHeaders)?;
         let mut status = pairs::read(&headers).filter(|(name, _)| *name == b":status");
         let status = status
             .next()
             .and_then(|(_, value)| str::from_utf8(value).ok()?.parse().ok());
         let status = status.ok_or(HostError::NotFound)?;
-        let body = abi::buffer(Buffer::CallResponseBody, MAX_ANSWER_BYTES + 1)?;
-        if body.len() > MAX_ANSWER_BYTES {
+        let body = abi::buffer(Buffer::CallResponseBody, max_bytes.saturating_add(1))?;
+        if body.len() > max_bytes {
             return Err(HostError::BadArgument);
         }
-        Ok(Answer { status, body })
+        Ok(Answer {
+            status,
+            headers,
+            body,
+        })
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) struct Listener(ControlConfig);
 impl Filter for Listener {
     const NAME: &'static str = "listener";
     type Exchange = ();
+    type Memory = ();
 
     fn configure(json: &[u8], _counters: &Counters) -> Result<Self, String> {
         let cluster = String::from_utf8(json.to_vec()).map_err(|error| error.to_string())?;
@@ -124,7 +125,11 @@ impl ControlPlane {
 
 fn answer(status: u16, body: &[u8]) -> Answer {
     let body = body.to_vec();
-    Answer { status, body }
+    Answer {
+        status,
+        headers: Vec::new(),
+        body,
+    }
 }
 
 /// A page that ends with `cursor` and has so many events.

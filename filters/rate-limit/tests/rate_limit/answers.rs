@@ -150,8 +150,8 @@ fn an_answer_is_told_once_beside_what_the_upstream_says() {
     use weir_host::Filter;
     worker.filter.on_request_headers(&mut exchange, &stream);
     stream.respond(&[(":status", b"200"), ("ratelimit", b"\"upstream\";r=1")]);
-    worker.filter.on_response_headers(&mut exchange, &stream);
-    worker.filter.on_response_headers(&mut exchange, &stream);
+    worker.filter.on_response_headers(&mut exchange, true, &stream);
+    worker.filter.on_response_headers(&mut exchange, true, &stream);
     let limits = [b"\"upstream\";r=1".to_vec(), b"\"client\";r=0;t=3600".to_vec()];
     assert_eq!(stream.response_values("ratelimit"), limits);
     assert_eq!(stream.response_values("ratelimit-policy").len(), 1);

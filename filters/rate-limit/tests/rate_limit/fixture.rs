@@ -66,7 +66,7 @@ impl Worker {
         if action == Action::Continue {
             stream.respond(&[(":status", b"200")]);
         }
-        self.filter.on_response_headers(&mut exchange, stream);
+        self.filter.on_response_headers(&mut exchange, true, stream);
         self.filter.on_stream_end(exchange, stream);
         action
     }

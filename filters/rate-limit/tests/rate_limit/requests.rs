@@ -135,7 +135,7 @@ fn an_answer_says_what_its_request_has_cost() {
         let mut headers: Vec<(&str, &[u8])> = vec![(":status", b"200")];
         headers.extend(cost.map(|cost| ("x-cost", cost)));
         stream.respond(&headers);
-        worker.filter.on_response_headers(&mut exchange, &stream);
+        worker.filter.on_response_headers(&mut exchange, true, &stream);
         worker.filter.on_stream_end(exchange, &stream);
         (action, stream.response_values("ratelimit"))
     };

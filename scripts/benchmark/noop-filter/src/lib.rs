@@ -17,6 +17,7 @@ impl Filter for Noop {
     const NAME: &'static str = "noop";
 
     type Exchange = ();
+    type Memory = ();
 
     fn configure(_json: &[u8], _counters: &Counters) -> Result<Self, String> {
         Ok(Self)
