@@ -1,11 +1,13 @@
 //! How a store is divided.
 
+use crate::arena;
+
 /// Most records of an arena, and most values that its objects have.
 pub(crate) const WAYS: usize = 128;
 /// Records that an arena is meant to have.
 const AVERAGE: u32 = 64;
-/// More arenas are never made.
-const MAX_BITS: u32 = 20;
+/// Arenas take no more than this part of all bytes.
+const PART: u64 = 8;
 
 /// How many arenas a store has, and how much it keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,20 +18,29 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// A store of at most `total_bytes` (bodies, heads, keys, and what keeping them costs) in at most `objects` objects.
+    /// A store of at most `total_bytes` (bodies, heads, keys, and what keeping them costs) in at most `objects` objects, 64 or fewer
+    /// to an arena on average.
     pub const fn new(total_bytes: u64, objects: u32) -> Self {
         let arenas = objects.div_ceil(AVERAGE) as u64;
-        let bits = arenas.next_power_of_two().trailing_zeros();
+        let mut bits = arenas.next_power_of_two().trailing_zeros();
+        while bits > 0 && arena::OVERHEAD << bits > total_bytes / PART {
+            bits -= 1;
+        }
         Self {
             total_bytes,
             objects,
-            bits: if bits < MAX_BITS { bits } else { MAX_BITS },
+            bits,
         }
     }
 
     /// The most that is kept, bytes.
     pub const fn total_bytes(&self) -> u64 {
         self.total_bytes
+    }
+
+    /// What remains for objects, bytes.
+    pub(crate) const fn object_bytes(&self) -> u64 {
+        self.total_bytes.saturating_sub(arena::OVERHEAD << self.bits)
     }
 
     /// The most objects that are kept.
