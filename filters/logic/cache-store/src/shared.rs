@@ -1,0 +1,23 @@
+//! What all workers of a process share.
+
+/// The host failed: nothing is known, and the request goes on without a cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failed;
+
+/// Why a shared value was not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// Another worker was faster: it has to be read again.
+    Mismatch,
+    /// The host failed.
+    Failed,
+}
+
+/// Values by key, shared by all workers of a process.
+pub trait SharedValues {
+    /// The bytes of a value and their version; none if it was never stored.
+    fn load(&self, key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Failed>;
+
+    /// Stores a value, if it still has the version `expected`; none: if it was never stored.
+    fn store(&self, key: &[u8], value: &[u8], expected: Option<u32>) -> Result<(), StoreError>;
+}

@@ -1,0 +1,38 @@
+//! The keys of shared data.
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// The keys of a store's values. Short: there are many, and they are kept for ever.
+///
+/// | key | value |
+/// | --- | --- |
+/// | the store's eight bytes | [`Totals`](crate::Totals) |
+/// | these, and an arena's number (four bytes) | the arena |
+/// | these, and a way (a byte) | an object |
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Names {
+    prefix: [u8; 8],
+}
+
+impl Names {
+    pub(super) fn new(name: &str, arenas: u32) -> Self {
+        Self {
+            prefix: xxh3_64_with_seed(name.as_bytes(), arenas.into()).to_le_bytes(),
+        }
+    }
+
+    pub(super) const fn totals(&self) -> &[u8; 8] {
+        &self.prefix
+    }
+
+    pub(super) const fn arena(&self, number: u32) -> [u8; 12] {
+        let [a, b, c, d, e, f, g, h] = self.prefix;
+        let [i, j, k, l] = number.to_le_bytes();
+        [a, b, c, d, e, f, g, h, i, j, k, l]
+    }
+
+    pub(super) const fn object(&self, arena: u32, way: u8) -> [u8; 13] {
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.arena(arena);
+        [a, b, c, d, e, f, g, h, i, j, k, l, way]
+    }
+}
