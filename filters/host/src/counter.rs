@@ -13,11 +13,11 @@ pub struct Counter {
     metric: Cell<Option<MetricId>>,
 }
 
-/// The counters of a VM, by name. They outlive configurations.
-#[derive(Debug, Default)]
+/// The counters of a VM, by name. They outlive configurations. A clone is the same counters.
+#[derive(Clone, Debug, Default)]
 pub struct Counters {
     /// Sorted.
-    by_name: RefCell<Vec<(String, Rc<Counter>)>>,
+    by_name: Rc<RefCell<Vec<(String, Rc<Counter>)>>>,
 }
 
 impl Counter {

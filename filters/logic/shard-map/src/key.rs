@@ -104,7 +104,7 @@ fn variable(path: &PathSource) -> Result<Source, Problem> {
 
 /// The first parameter `name` of a query, as `application/x-www-form-urlencoded` writes it
 /// (WHATWG URL standard section 5.1).
-fn parameter<'q>(query: &'q [u8], name: &[u8]) -> Option<Cow<'q, [u8]>> {
+pub fn parameter<'q>(query: &'q [u8], name: &[u8]) -> Option<Cow<'q, [u8]>> {
     query.split(|byte| *byte == b'&').find_map(|pair| {
         let mut halves = pair.splitn(2, |byte| *byte == b'=');
         let found = halves.next().unwrap_or_default();

@@ -27,7 +27,7 @@ mod ring;
 mod router;
 mod shard_router;
 
-pub use key::KeyReader;
+pub use key::{KeyReader, parameter};
 pub use ring::{Ring, RingError, VIRTUAL_NODES};
 pub use router::{Rejection, Router, Target};
 pub use shard_router::{Decision, ShardRouter};

@@ -1,0 +1,79 @@
+//! What is stored of an object beside the object: eight bytes of the revision of purges with which its fill began, and four
+//! of the checksum with which its body is unpacked, little-endian.
+
+use std::rc::Rc;
+
+use weir_cache_store::Content;
+use weir_http_cache::{Head, Object};
+
+const REVISION_BYTES: usize = 8;
+const HEADER_BYTES: usize = REVISION_BYTES + 4;
+
+/// An object as it is served.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) object: Rc<Object>,
+    content: Rc<Content>,
+    revision: u64,
+    checksum: u32,
+    body_at: usize,
+}
+
+/// The bytes to be stored.
+pub(crate) fn write(revision: u64, checksum: u32, object: &Object, body: &[u8]) -> Vec<u8> {
+    let mut bytes = revision.to_le_bytes().to_vec();
+    bytes.extend_from_slice(&checksum.to_le_bytes());
+    bytes.extend(object.to_bytes(body));
+    bytes
+}
+
+impl Stored {
+    /// The object in what was stored; none where it is none.
+    pub(crate) fn read(content: Rc<Content>) -> Option<Self> {
+        let (revision, rest) = content.split_first_chunk::<REVISION_BYTES>()?;
+        let (checksum, rest) = rest.split_first_chunk::<4>()?;
+        let (revision, checksum) = (u64::from_le_bytes(*revision), u32::from_le_bytes(*checksum));
+        let (object, body_at) = Object::from_bytes(rest)?;
+        Some(Self {
+            object: Rc::new(object),
+            revision,
+            checksum,
+            body_at: HEADER_BYTES + body_at,
+            content,
+        })
+    }
+
+    /// The same body with another head.
+    pub(crate) fn with_head(&self, head: Head) -> Self {
+        let object = Object {
+            head,
+            ..(*self.object).clone()
+        };
+        Self {
+            object: Rc::new(object),
+            ..self.clone()
+        }
+    }
+
+    /// The bytes to be stored, of a fill that began with `revision`.
+    pub(crate) fn to_bytes(&self, revision: u64) -> Vec<u8> {
+        write(revision, self.checksum, &self.object, self.body())
+    }
+
+    /// As it was stored.
+    pub(crate) fn body(&self) -> &[u8] {
+        self.content.get(self.body_at..).unwrap_or_default()
+    }
+
+    pub(crate) fn content(&self) -> &Content {
+        &self.content
+    }
+
+    pub(crate) const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    pub(crate) const fn checksum(&self) -> u32 {
+        self.checksum
+    }
+}

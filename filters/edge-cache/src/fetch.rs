@@ -1,0 +1,292 @@
+//! Requests of the filter's own: to validate what is stored.
+//!
+//! They are sent from the root context, so that they outlive the request that asked for them. When the root goes, they end
+//! without an answer: then, and when they take too long, those who wait for them go on.
+
+use std::rc::Rc;
+
+use weir_host::port::{Answer, CallId, CallRequest, RootHost};
+use weir_host::{HostError, pairs};
+use weir_http_cache::{CacheRequest, Change, FwdReason, Headers, Hit, Method, Source, Tier, Updated};
+
+use crate::EdgeCacheFilter;
+use crate::answer::Ready;
+use crate::capture::Capture;
+use crate::counts::{Miss, Outcome, Validation};
+use crate::envelope::Stored;
+use crate::forwarded::{Fill, Forwarded};
+use crate::request::Step;
+use crate::response::status_of;
+use crate::visit::Visit;
+
+/// A call is given up by the filter so long after Envoy should have ended it, milliseconds.
+const GRACE_MS: u64 = 1_000;
+/// Answers that Envoy itself gives where it reached nobody, or nobody in time.
+const UNREACHED: [u16; 2] = [503, 504];
+/// Fields that concern one connection, and the length that Envoy counts itself.
+const OF_THE_CONNECTION: [&str; 5] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "transfer-encoding",
+    "x-envoy-upstream-service-time",
+];
+/// The first status of a server's failure.
+const FAILURE: u16 = 500;
+
+/// A request of the filter's own.
+#[derive(Debug)]
+pub(crate) struct Fetch {
+    /// The request that asked for it.
+    pub(crate) visit: Rc<Visit>,
+    pub(crate) cluster: String,
+    pub(crate) fill: Fill,
+    /// What is to be validated.
+    pub(crate) stored: Stored,
+    pub(crate) purpose: Purpose,
+    /// Unix milliseconds.
+    pub(crate) sent_ms: u64,
+}
+
+/// Whom a fetch is for.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    /// The request waits.
+    Validate {
+        /// Which.
+        client: Rc<Visit>,
+        /// Where the origin fails, what is stored is the answer.
+        stale_if_error: bool,
+    },
+    /// Nobody waits.
+    Refresh,
+}
+
+impl Fetch {
+    fn deadline_ms(&self) -> u64 {
+        let timeout = u64::from(self.visit.policy.spec().call_timeout_ms);
+        self.sent_ms.saturating_add(timeout).saturating_add(GRACE_MS)
+    }
+
+    fn headers(&self) -> Headers {
+        let mut headers = self.visit.request.fetch_headers();
+        let validators = self.visit.request.validators(&self.stored.object.head);
+        for (name, value) in validators.iter() {
+            headers.push(name, value);
+        }
+        headers
+    }
+}
+
+/// The headers as texts; none: one of them is no UTF-8.
+fn texts(headers: &Headers) -> Option<Vec<(&str, &str)>> {
+    let text = |(name, value)| Some((str::from_utf8(name).ok()?, str::from_utf8(value).ok()?));
+    headers.iter().map(text).collect()
+}
+
+/// What was asked for a HEAD request is a GET request, and so is the answer.
+fn as_get(request: &CacheRequest) -> CacheRequest {
+    let mut request = request.clone();
+    request.method = Method::Get;
+    request
+}
+
+/// The headers of an answer that is passed on, which has a connection of its own.
+fn changed(headers: &Headers, changes: Vec<Change>) -> Headers {
+    let mut headers = headers.clone();
+    for name in OF_THE_CONNECTION {
+        headers.remove(name);
+    }
+    for change in changes {
+        match change {
+            Change::Remove(name) => headers.remove(&name),
+            Change::Add(name, value) => headers.push(name.as_bytes(), &value),
+        }
+    }
+    headers
+}
+
+impl EdgeCacheFilter {
+    /// Sends what is to be sent.
+    pub(crate) fn send_fetches(&self, host: &impl RootHost) {
+        loop {
+            let next = self.memory.work.borrow_mut().pop_front();
+            let Some(fetch) = next else {
+                return;
+            };
+            match self.send(&fetch, host) {
+                Ok(call) => self.fetches.borrow_mut().push((call, fetch)),
+                Err(_) => self.fail(fetch, None, host),
+            }
+        }
+    }
+
+    fn send(&self, fetch: &Fetch, host: &impl RootHost) -> Result<CallId, HostError> {
+        let headers = fetch.headers();
+        let request = CallRequest {
+            cluster: &fetch.cluster,
+            headers: texts(&headers).ok_or(HostError::BadArgument)?,
+            body: &[],
+            timeout_ms: fetch.visit.policy.spec().call_timeout_ms,
+        };
+        host.call(&request)
+    }
+
+    /// A call ended.
+    pub(crate) fn take_answer(&self, call: CallId, host: &impl RootHost) {
+        let fetch = {
+            let mut fetches = self.fetches.borrow_mut();
+            let place = fetches.iter().position(|(known, _)| *known == call);
+            place.map(|place| fetches.swap_remove(place).1)
+        };
+        let Some(fetch) = fetch else {
+            return;
+        };
+        let max_bytes = fetch.visit.policy.spec().limits.object_bytes;
+        let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+        match host.answer(max_bytes) {
+            Ok(answer) => self.judge_answer(fetch, answer, host),
+            Err(_) => self.fail(fetch, None, host),
+        }
+    }
+
+    fn judge_answer(&self, fetch: Fetch, answer: Answer, host: &impl RootHost) {
+        let headers: Headers = pairs::read(&answer.headers).collect();
+        let (Some(status), Ok(now_ms)) = (status_of(&headers), host.now_ms()) else {
+            return self.fail(fetch, None, host);
+        };
+        let stale_will_do = matches!(fetch.purpose, Purpose::Validate { stale_if_error: true, .. } | Purpose::Refresh);
+        match status {
+            304 => self.confirm(fetch, &headers, now_ms, host),
+            FAILURE.. if stale_will_do => self.fail(fetch, Some(status), host),
+            _ if UNREACHED.contains(&status) => self.fail(fetch, Some(status), host),
+            _ => self.replace(fetch, (status, headers), answer.body, now_ms, host),
+        }
+    }
+
+    /// What is stored is still the one.
+    fn confirm(&self, fetch: Fetch, headers: &Headers, now_ms: u64, host: &impl RootHost) {
+        fetch.visit.policy.counts.validation(Validation::Confirmed);
+        let rules = &fetch.visit.policy.rules;
+        let request = &fetch.visit.request;
+        let head = &fetch.stored.object.head;
+        let updated = rules.update(request, head, headers, fetch.sent_ms, now_ms);
+        let (head, kept) = match updated {
+            Updated::Keep(head) => (head, true),
+            Updated::Once(head, _) => (head, false),
+        };
+        let stored = fetch.stored.with_head(head);
+        if let Purpose::Validate { client, .. } = &fetch.purpose {
+            let hit = Hit {
+                now_ms,
+                tier: Tier::Shared,
+                source: Source::Validated,
+                collapsed: false,
+            };
+            self.give(client, &stored, &hit, Outcome::Validated, host);
+        }
+        if kept {
+            self.keep_updated(&fetch.visit, fetch.fill, &stored, now_ms, host);
+        } else {
+            self.hit_for_miss(&fetch.visit, fetch.fill, now_ms, host);
+        }
+    }
+
+    /// The origin has another answer.
+    fn replace(
+        &self,
+        fetch: Fetch,
+        (status, headers): (u16, Headers),
+        body: Vec<u8>,
+        now_ms: u64,
+        host: &impl RootHost,
+    ) {
+        fetch.visit.policy.counts.validation(Validation::Replaced);
+        let rules = &fetch.visit.policy.rules;
+        let judged = rules.judge(&as_get(&fetch.visit.request), status, &headers, fetch.sent_ms, now_ms);
+        if let Purpose::Validate { client, .. } = &fetch.purpose {
+            client.policy.counts.request(Outcome::Miss(Miss::Stale));
+            let told = weir_http_cache::Forwarded {
+                reason: FwdReason::Stale,
+                fwd_status: Some(status),
+                collapsed: false,
+                detail: judged.as_ref().err().map(|why| why.label()),
+            };
+            let changes = rules.forwarded(&headers, judged.as_ref().ok(), &told);
+            let ready = Ready::passed_on(status, changed(&headers, changes), body.clone());
+            self.carry_out(client, Step::Answer(ready), host);
+        }
+        match judged {
+            Ok(head) => self.keep(&fetch.visit, fetch.fill, Capture { head, body }, now_ms, host),
+            Err(why) => {
+                fetch.visit.policy.counts.not_stored(why);
+                self.hit_for_miss(&fetch.visit, fetch.fill, now_ms, host);
+            }
+        }
+    }
+
+    /// The origin did not say.
+    fn fail(&self, fetch: Fetch, status: Option<u16>, host: &impl RootHost) {
+        let now_ms = host.now_ms().unwrap_or(fetch.sent_ms);
+        fetch.visit.policy.counts.validation(Validation::Failed);
+        let stale_will_do = matches!(
+            fetch.purpose,
+            Purpose::Validate {
+                stale_if_error: true,
+                ..
+            }
+        );
+        let message = fetch.fill.message(&fetch.visit);
+        let mut waiting = self.memory.waiting.take(message.policy, message.key);
+        if let Purpose::Validate { client, .. } = &fetch.purpose {
+            waiting.insert(0, Rc::clone(client));
+        }
+        for visit in waiting {
+            if stale_will_do {
+                let hit = Hit {
+                    now_ms,
+                    tier: Tier::Shared,
+                    source: Source::StaleOnError { fwd_status: status },
+                    collapsed: !Rc::ptr_eq(&visit, &fetch.visit),
+                };
+                self.give(&visit, &fetch.stored, &hit, Outcome::Stale, host);
+            } else {
+                let unkept = Forwarded::unkept(FwdReason::Stale, now_ms);
+                visit.policy.counts.request(Outcome::Miss(Miss::Stale));
+                self.carry_out(&visit, Step::Forward(unkept), host);
+            }
+        }
+        self.abandon(&fetch.visit, fetch.fill, now_ms, host);
+    }
+
+    /// Answers a held request with what is stored.
+    fn give(&self, visit: &Rc<Visit>, stored: &Stored, hit: &Hit, outcome: Outcome, host: &impl RootHost) {
+        match Ready::of_stored(visit, stored, hit, host) {
+            Some(ready) => {
+                visit.policy.counts.request(outcome);
+                self.carry_out(visit, Step::Answer(ready), host);
+            }
+            None => self.let_go(visit, Miss::Failed, hit.now_ms, host),
+        }
+    }
+
+    /// Gives up calls that took too long.
+    pub(crate) fn give_up_fetches(&self, now_ms: u64, host: &impl RootHost) {
+        self.give_up_if(|fetch| now_ms > fetch.deadline_ms() || now_ms < fetch.sent_ms, host);
+    }
+
+    /// Gives up all calls: nobody will answer.
+    pub(crate) fn give_up_all_fetches(&self, host: &impl RootHost) {
+        self.give_up_if(|_| true, host);
+    }
+
+    fn give_up_if(&self, wanted: impl Fn(&Fetch) -> bool, host: &impl RootHost) {
+        let given_up: Vec<_> = {
+            let mut fetches = self.fetches.borrow_mut();
+            fetches.extract_if(.., |(_, fetch)| wanted(fetch)).collect()
+        };
+        for (_, fetch) in given_up {
+            self.fail(fetch, None, host);
+        }
+    }
+}

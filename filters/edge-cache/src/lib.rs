@@ -1,0 +1,185 @@
+//! Wasm filter: an HTTP cache in the proxy.
+//!
+//! What may be stored, for how long it is fresh, and what a client is told is decided by `weir-http-cache`; where objects
+//! are kept, and which worker fetches one, by `weir-cache-store`. The filter carries out what they say:
+//!
+//! * a request whose answer is stored and fresh is answered here;
+//! * the first request for an answer that is not stored goes on, and its answer is kept as it passes; those that come in the
+//!   meantime, in whichever worker, are held until it is there ([`waiting`], [`post`]);
+//! * an answer that has to be validated is asked for by a request of the filter's own, from the root context, while the
+//!   client's request is held ([`fetch`]); one that may be served stale is served, and fetched behind the client's back;
+//! * whatever fails, the client's request goes on as if there were no cache.
+//!
+//! All workers of a process have one cache: it stands in shared data, and each worker keeps copies of what it serves often. A
+//! hit makes four calls to the host: the headers, the time, the directory of the key's arena, the answer.
+//!
+//! Not for: answers that differ by client in a way that neither the key nor `Vary` names.
+
+mod answer;
+mod capture;
+mod counts;
+mod envelope;
+mod fetch;
+mod find;
+mod forwarded;
+mod keep;
+mod memory;
+mod policy;
+mod post;
+mod request;
+mod response;
+mod unsafe_request;
+mod values;
+mod visit;
+mod waiting;
+mod wake;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use weir_cache_store::purge::Purges;
+use weir_host::port::{CallId, Host, Level, Log, QueueId, ResponseHost, RootHost, StreamHost};
+use weir_host::{Action, Counters, Filter, HostError};
+use weir_policy::compiled::edge_cache::CompiledCachePolicy;
+use weir_policy::compiled::{ConfigError, ControlConfig, SlotConfig};
+use weir_policy::proxy::EventPage;
+use weir_route_match::Selector;
+
+use crate::counts::Counts;
+use crate::fetch::Fetch;
+use crate::memory::Memory;
+use crate::policy::Policy;
+use crate::values::Values;
+pub use crate::visit::Exchange;
+
+/// How often held requests are looked at, milliseconds.
+const TICK_MS: u32 = 50;
+
+/// The filter with its configuration.
+#[derive(Debug)]
+pub struct EdgeCacheFilter {
+    slot: String,
+    generation: u64,
+    control: Option<ControlConfig>,
+    selector: Selector,
+    policies: Vec<Rc<Policy>>,
+    counts: Counts,
+    memory: Rc<Memory>,
+    /// Requests of this root that are under way.
+    fetches: RefCell<Vec<(CallId, Fetch)>>,
+}
+
+weir_host::filter!(EdgeCacheFilter);
+
+impl EdgeCacheFilter {
+    fn from_json(json: &[u8], counters: &Counters) -> Result<Self, ConfigError> {
+        let config = SlotConfig::<CompiledCachePolicy>::read(json)?;
+        let selector = Selector::try_new(&config)?;
+        Ok(Self {
+            selector,
+            policies: policy::all(&config, counters)?,
+            counts: Counts::new(counters),
+            memory: Rc::default(),
+            fetches: RefCell::default(),
+            slot: config.slot,
+            generation: config.generation,
+            control: config.control,
+        })
+    }
+
+    fn purges(&self) -> Rc<Purges> {
+        self.memory.purges(&self.slot)
+    }
+
+    fn log(&self, error: HostError, what: &str, host: &impl Log) {
+        host.log(Level::Warn, &format!("edge-cache: {what}: {error}"));
+    }
+}
+
+impl Filter for EdgeCacheFilter {
+    const NAME: &'static str = "edge-cache";
+    type Exchange = Exchange;
+    type Memory = Memory;
+
+    fn configure(json: &[u8], counters: &Counters) -> Result<Self, String> {
+        Self::from_json(json, counters).map_err(|error| error.to_string())
+    }
+
+    fn remember(&mut self, memory: &Rc<Memory>) {
+        self.memory = Rc::clone(memory);
+    }
+
+    fn slot(&self) -> &str {
+        &self.slot
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    fn on_request_headers(&self, exchange: &mut Exchange, host: &impl StreamHost) -> Action {
+        if self.policies.is_empty() {
+            return Action::Continue;
+        }
+        self.arrive(exchange, host)
+    }
+
+    fn on_response_headers(&self, exchange: &mut Exchange, ends: bool, host: &impl ResponseHost) {
+        self.see_response(exchange, ends, host);
+    }
+
+    fn on_response_body(&self, exchange: &mut Exchange, size: usize, ends: bool, host: &impl ResponseHost) {
+        self.see_body(exchange, size, ends, host);
+    }
+
+    fn on_response_trailers(&self, exchange: &mut Exchange, host: &impl ResponseHost) {
+        self.see_trailers(exchange, host);
+    }
+
+    fn on_stream_end(&self, exchange: Exchange, host: &impl Host) {
+        self.see_end(exchange, host);
+    }
+
+    fn tick_period_ms(&self) -> u32 {
+        if self.policies.is_empty() { 1_000 } else { TICK_MS }
+    }
+
+    fn on_tick(&self, host: &impl RootHost) {
+        if self.policies.is_empty() {
+            return;
+        }
+        let Ok(now_ms) = host.now_ms() else {
+            return;
+        };
+        if let Err(error) = self.memory.post.open(&self.memory, &self.slot, now_ms, host) {
+            self.log(error, "no queue", host);
+        }
+        self.give_up_fetches(now_ms, host);
+        self.give_up_waiting(now_ms, host);
+    }
+
+    fn on_call_end(&self, call: CallId, host: &impl RootHost) {
+        self.take_answer(call, host);
+    }
+
+    fn on_queue(&self, queue: QueueId, host: &impl RootHost) {
+        self.read_post(queue, host);
+    }
+
+    fn on_leave(&self, host: &impl RootHost) {
+        self.give_up_all_fetches(host);
+    }
+
+    fn control(&self) -> Option<&ControlConfig> {
+        self.control.as_ref()
+    }
+
+    fn on_events(&self, page: &EventPage, host: &impl RootHost) -> Result<(), HostError> {
+        let purged = self.purges().apply(&Values(host), page);
+        let purged = purged.map_err(|_| HostError::BadArgument)?;
+        if purged {
+            self.counts.purges.count();
+        }
+        Ok(())
+    }
+}

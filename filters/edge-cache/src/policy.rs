@@ -1,0 +1,70 @@
+//! A policy, compiled.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use weir_cache_store::{Layout, Store};
+use weir_host::port::SharedData;
+use weir_host::{Counters, HostError};
+use weir_http_cache::CacheRules;
+use weir_policy::compiled::edge_cache::CompiledCachePolicy;
+use weir_policy::compiled::{ConfigError, SlotConfig};
+use weir_policy::problem::escape;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::counts::PolicyCounts;
+use crate::memory::Memory;
+
+/// A policy.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    pub(crate) name: String,
+    /// The name, as workers write it to one another.
+    pub(crate) id: u64,
+    pub(crate) rules: CacheRules,
+    pub(crate) counts: PolicyCounts,
+    store: OnceCell<Rc<Store>>,
+}
+
+/// The policies of a slot, in their order there.
+pub(crate) fn all(
+    config: &SlotConfig<CompiledCachePolicy>,
+    counters: &Counters,
+) -> Result<Vec<Rc<Policy>>, ConfigError> {
+    let compile = |(name, policy): (&String, &CompiledCachePolicy)| {
+        let rules = CacheRules::try_new(policy, &config.routes).map_err(|problem| {
+            let pointer = format!("/policies/{}{}", escape(name), problem.pointer);
+            ConfigError::Invalid(format!("{pointer}: {}", problem.detail))
+        })?;
+        Ok(Rc::new(Policy {
+            name: name.clone(),
+            id: xxh3_64(name.as_bytes()),
+            rules,
+            counts: PolicyCounts::new(name, counters),
+            store: OnceCell::new(),
+        }))
+    };
+    config.policies.iter().map(compile).collect()
+}
+
+impl Policy {
+    pub(crate) fn spec(&self) -> &CompiledCachePolicy {
+        self.rules.policy()
+    }
+
+    /// Where its objects are.
+    pub(crate) fn store(
+        &self,
+        slot: &str,
+        memory: &Memory,
+        host: &impl SharedData,
+    ) -> Result<Rc<Store>, HostError> {
+        if let Some(store) = self.store.get() {
+            return Ok(Rc::clone(store));
+        }
+        let limits = self.spec().limits;
+        let layout = Layout::new(limits.total_bytes, limits.objects);
+        let store = memory.store(slot, &self.name, layout, host)?;
+        Ok(Rc::clone(self.store.get_or_init(|| store)))
+    }
+}

@@ -1,0 +1,443 @@
+//! A request arrives: whether it is answered here, waits, or goes on.
+
+use std::rc::Rc;
+
+use weir_cache_store::purge::{Purgeable, Verdict};
+use weir_cache_store::{Claim, Filling, Found, Object, Tier};
+use weir_host::port::{Host, Level, StreamHost};
+use weir_host::{Action, HostError, pairs};
+use weir_http_cache::{Answer, Asked, FwdReason, Headers, Hit, Reuse, Source};
+
+use crate::EdgeCacheFilter;
+use crate::answer::Ready;
+use crate::counts::{Miss, Outcome};
+use crate::envelope::Stored;
+use crate::fetch::{Fetch, Purpose};
+use crate::find::{Place, find};
+use crate::forwarded::{Fill, Forwarded};
+use crate::policy::Policy;
+use crate::values::Values;
+use crate::visit::{Exchange, State, Visit};
+
+/// What another worker changed in the meantime is looked up again so often.
+const ATTEMPTS: usize = 4;
+/// The cluster that a request goes to, where shard-router or another filter names it.
+const CLUSTER_HEADER: &str = "x-weir-cluster";
+
+/// What happens to a request.
+pub(crate) enum Step {
+    /// It is answered.
+    Answer(Ready),
+    /// It goes on.
+    Forward(Forwarded),
+    /// It waits.
+    Hold,
+}
+
+/// What a look-up came to.
+enum Looked {
+    Done(Step),
+    /// Something has changed in the meantime.
+    Again,
+}
+
+impl EdgeCacheFilter {
+    /// A request has come.
+    pub(crate) fn arrive(&self, exchange: &mut Exchange, host: &impl StreamHost) -> Action {
+        let (Ok(pairs), Ok(now_ms)) = (host.pairs(), host.now_ms()) else {
+            host.log(Level::Error, "edge-cache: a request could not be read");
+            return Action::Continue;
+        };
+        let headers: Headers = pairs::read(&pairs).collect();
+        let policy = self.selector.select(&headers).and_then(|index| self.policies.get(index));
+        let Some(policy) = policy else {
+            return Action::Continue;
+        };
+        let Some(visit) = self.visit(policy, headers, now_ms, host) else {
+            return Action::Continue;
+        };
+        let visit = Rc::new(visit);
+        exchange.0 = Some(Rc::clone(&visit));
+        if matches!(*visit.state.borrow(), State::Unsafe) {
+            return Action::Continue;
+        }
+        match self.step(&visit, false, now_ms, host) {
+            Step::Answer(ready) => match ready.send(&visit, host) {
+                Ok(()) => Action::Pause,
+                Err(error) => {
+                    self.log(error, "no answer could be given", host);
+                    visit.set(State::Over);
+                    Action::Continue
+                }
+            },
+            Step::Forward(forwarded) => {
+                visit.set(State::Forwarded(forwarded));
+                Action::Continue
+            }
+            Step::Hold => Action::Pause,
+        }
+    }
+
+    /// A request that a policy is for; none where the policy lets it pass by.
+    fn visit(
+        &self,
+        policy: &Rc<Policy>,
+        headers: Headers,
+        now_ms: u64,
+        host: &impl StreamHost,
+    ) -> Option<Visit> {
+        let (request, state) = match policy.rules.read(headers) {
+            Asked::Pass(why) => {
+                policy.counts.passed(why);
+                return None;
+            }
+            Asked::Unsafe(request) => {
+                policy.counts.request(Outcome::Unsafe);
+                (request, State::Unsafe)
+            }
+            Asked::Lookup(request) => (request, State::New),
+        };
+        Some(Visit {
+            stream: host.stream_id(),
+            policy: Rc::clone(policy),
+            request,
+            arrived_ms: now_ms,
+            state: state.into(),
+        })
+    }
+
+    /// What happens to a request now. `held`: it has waited before.
+    pub(crate) fn step(&self, visit: &Rc<Visit>, held: bool, now_ms: u64, host: &impl Host) -> Step {
+        let step = self.step_enforced(visit, held, now_ms, host);
+        match step {
+            Step::Answer(_) if visit.policy.spec().shadow => {
+                Step::Forward(Forwarded::unkept(FwdReason::Bypass, now_ms))
+            }
+            step => step,
+        }
+    }
+
+    fn step_enforced(&self, visit: &Rc<Visit>, held: bool, now_ms: u64, host: &impl Host) -> Step {
+        for _ in 0..ATTEMPTS {
+            match self.look(visit, held, now_ms, host) {
+                Ok(Looked::Done(step)) => return step,
+                Ok(Looked::Again) => {}
+                Err(error) => {
+                    self.log(error, "the cache could not be read", host);
+                    break;
+                }
+            }
+        }
+        visit.policy.counts.request(Outcome::Miss(Miss::Failed));
+        Step::Forward(Forwarded::unkept(FwdReason::Bypass, now_ms))
+    }
+
+    fn look(
+        &self,
+        visit: &Rc<Visit>,
+        held: bool,
+        now_ms: u64,
+        host: &impl Host,
+    ) -> Result<Looked, HostError> {
+        let policy = &visit.policy;
+        let store = policy.store(&self.slot, &self.memory, host)?;
+        let (place, found) = find(&store, &policy.rules, &visit.request, now_ms, host).map_err(failed)?;
+        match found {
+            Found::Object(object) => self.use_object(visit, place, object, held, now_ms, host),
+            Found::Filling(filling) if !visit.request.directives.only_if_cached => {
+                Ok(self.follow(visit, &place, filling, now_ms, host))
+            }
+            Found::Filling(_) | Found::Nothing | Found::HitForMiss { .. } | Found::Vary(_) => {
+                let reason = match place.vary {
+                    Some(_) => FwdReason::VaryMiss,
+                    None => FwdReason::UriMiss,
+                };
+                self.miss(visit, place, None, (reason, held), now_ms, host)
+            }
+        }
+    }
+
+    fn use_object(
+        &self,
+        visit: &Rc<Visit>,
+        place: Place,
+        found: Object,
+        held: bool,
+        now_ms: u64,
+        host: &impl Host,
+    ) -> Result<Looked, HostError> {
+        let rules = &visit.policy.rules;
+        let seen = Some(found.stamp);
+        let Some(stored) = Stored::read(found.content) else {
+            return self.miss(visit, place, seen, (FwdReason::Miss, held), now_ms, host);
+        };
+        let verdict = self.verdict(visit, &stored, now_ms, host)?;
+        if verdict == Verdict::Gone {
+            return self.miss(visit, place, seen, (FwdReason::UriMiss, held), now_ms, host);
+        }
+        let soft = verdict == Verdict::Soft;
+        let hit = Hit {
+            now_ms,
+            tier: match found.tier {
+                Tier::Own => weir_http_cache::Tier::Memory,
+                Tier::Shared => weir_http_cache::Tier::Shared,
+            },
+            source: Source::Hit,
+            collapsed: held,
+        };
+        match rules.reuse(&visit.request, &stored.object.head, now_ms, soft) {
+            Reuse::Fresh => {
+                let Some(ready) = Ready::of_stored(visit, &stored, &hit, host) else {
+                    return self.miss(visit, place, seen, (FwdReason::Miss, held), now_ms, host);
+                };
+                visit.policy.counts.request(Outcome::hit(found.tier, held));
+                Ok(Looked::Done(Step::Answer(ready)))
+            }
+            Reuse::StaleWhileRevalidate => {
+                let Some(ready) = Ready::of_stored(visit, &stored, &hit, host) else {
+                    return self.miss(visit, place, seen, (FwdReason::Miss, held), now_ms, host);
+                };
+                visit.policy.counts.request(Outcome::Stale);
+                if found.refreshing.is_none() {
+                    self.refresh(visit, place, stored, found.stamp, now_ms, host)?;
+                }
+                Ok(Looked::Done(Step::Answer(ready)))
+            }
+            Reuse::Validate { .. } if visit.request.directives.only_if_cached => Ok(only_if_cached(visit)),
+            Reuse::Validate { stale_if_error } => {
+                if let Some(filling) = found.refreshing {
+                    return Ok(self.follow(visit, &place, filling, now_ms, host));
+                }
+                self.validate(visit, place, stored, (found.stamp, stale_if_error), now_ms, host)
+            }
+            Reuse::Unusable(_) => self.miss(visit, place, seen, (FwdReason::Miss, held), now_ms, host),
+        }
+    }
+
+    pub(crate) fn verdict(
+        &self,
+        visit: &Visit,
+        stored: &Stored,
+        now_ms: u64,
+        host: &impl Host,
+    ) -> Result<Verdict, HostError> {
+        let object = Purgeable {
+            revision: stored.revision(),
+            policy: &visit.policy.name,
+            url: &stored.object.url,
+            tags: stored.object.head.tags.iter().map(Vec::as_slice),
+        };
+        let judged = stored.content().judged();
+        let verdict = self.purges().verdict(&Values(host), object, judged, now_ms);
+        verdict.map_err(failed)
+    }
+
+    /// Nothing is there that would do; `seen` is the number of what is.
+    fn miss(
+        &self,
+        visit: &Rc<Visit>,
+        place: Place,
+        seen: Option<u64>,
+        (reason, held): (FwdReason, bool),
+        now_ms: u64,
+        host: &impl Host,
+    ) -> Result<Looked, HostError> {
+        if visit.request.directives.only_if_cached {
+            return Ok(only_if_cached(visit));
+        }
+        if visit.request.is_head() {
+            visit.policy.counts.request(Outcome::Miss(Miss::Head));
+            return Ok(Looked::Done(Step::Forward(Forwarded::unkept(reason, now_ms))));
+        }
+        let forward = |token, miss| {
+            visit.policy.counts.request(Outcome::Miss(miss));
+            let fill = Fill {
+                place: place.clone(),
+                token,
+            };
+            let forwarded = Forwarded::filling(reason, now_ms, fill);
+            Looked::Done(Step::Forward(Forwarded {
+                collapsed: held,
+                ..forwarded
+            }))
+        };
+        match self.claim(visit, &place, seen, now_ms, host)? {
+            Claim::Leader(token) => Ok(forward(token, Miss::Absent)),
+            Claim::HitForMiss(token) => Ok(forward(token, Miss::HitForMiss)),
+            Claim::Follow { here, until_ms } => {
+                let filling = Filling { here, until_ms };
+                Ok(self.follow(visit, &place, filling, now_ms, host))
+            }
+            Claim::Changed => Ok(Looked::Again),
+            Claim::NoRoom => {
+                visit.policy.counts.request(Outcome::Miss(Miss::NoRoom));
+                Ok(Looked::Done(Step::Forward(Forwarded::unkept(reason, now_ms))))
+            }
+        }
+    }
+
+    fn claim(
+        &self,
+        visit: &Visit,
+        place: &Place,
+        seen: Option<u64>,
+        now_ms: u64,
+        host: &impl Host,
+    ) -> Result<Claim, HostError> {
+        let store = visit.policy.store(&self.slot, &self.memory, host)?;
+        let revision = self.purges().revision(&Values(host), now_ms).map_err(failed)?;
+        let fill = weir_cache_store::Fill {
+            now_ms,
+            until_ms: now_ms.saturating_add(visit.policy.spec().coalesce.timeout_ms.into()),
+            revision,
+            seen,
+        };
+        store.claim(&Values(host), &place.key(), &fill).map_err(failed)
+    }
+
+    /// Someone else fetches the answer: the request waits for it, if it may.
+    fn follow(
+        &self,
+        visit: &Rc<Visit>,
+        place: &Place,
+        filling: Filling,
+        now_ms: u64,
+        host: &impl Host,
+    ) -> Looked {
+        let unkept = || {
+            visit.policy.counts.request(Outcome::Miss(Miss::Alone));
+            Looked::Done(Step::Forward(Forwarded::unkept(FwdReason::Miss, now_ms)))
+        };
+        let policy = visit.policy.spec();
+        let key = place.key().hash;
+        let until_ms = visit
+            .arrived_ms
+            .saturating_add(policy.coalesce.timeout_ms.into());
+        let full = || {
+            let waiting = self.memory.waiting.count(visit.policy.id, key);
+            u32::try_from(waiting).map_or(true, |waiting| waiting >= policy.coalesce.max_waiters)
+        };
+        if policy.shadow || now_ms >= until_ms || full() {
+            return unkept();
+        }
+        if !filling.here {
+            let store = visit.policy.store(&self.slot, &self.memory, host);
+            let noted = store.map(|store| store.follow(&Values(host), &place.key(), now_ms));
+            match noted {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => return Looked::Again,
+                Ok(Err(_)) | Err(_) => return unkept(),
+            }
+        }
+        visit.set(State::Held);
+        let until_ms = until_ms.min(filling.until_ms);
+        self.memory.waiting.add(visit, key, until_ms);
+        Looked::Done(Step::Hold)
+    }
+
+    /// The origin is asked whether what is stored is still the one, while the request waits.
+    fn validate(
+        &self,
+        visit: &Rc<Visit>,
+        place: Place,
+        stored: Stored,
+        (stamp, stale_if_error): (u64, bool),
+        now_ms: u64,
+        host: &impl Host,
+    ) -> Result<Looked, HostError> {
+        let (token, leads) = match self.claim(visit, &place, Some(stamp), now_ms, host)? {
+            Claim::Leader(token) => (token, true),
+            Claim::HitForMiss(token) => (token, false),
+            Claim::Follow { here, until_ms } => {
+                let filling = Filling { here, until_ms };
+                return Ok(self.follow(visit, &place, filling, now_ms, host));
+            }
+            Claim::Changed => return Ok(Looked::Again),
+            Claim::NoRoom => {
+                visit.policy.counts.request(Outcome::Miss(Miss::NoRoom));
+                let forwarded = Forwarded::unkept(FwdReason::Stale, now_ms);
+                return Ok(Looked::Done(Step::Forward(forwarded)));
+            }
+        };
+        let fill = Fill { place, token };
+        let can_ask = leads && !visit.policy.spec().shadow;
+        let cluster = self.cluster(visit, host).filter(|_| can_ask);
+        let Some(cluster) = cluster else {
+            visit.policy.counts.request(Outcome::Miss(Miss::Stale));
+            let forwarded = Forwarded::filling(FwdReason::Stale, now_ms, fill);
+            return Ok(Looked::Done(Step::Forward(forwarded)));
+        };
+        let purpose = Purpose::Validate {
+            client: Rc::clone(visit),
+            stale_if_error,
+        };
+        visit.set(State::Held);
+        self.memory.work.borrow_mut().push_back(Fetch {
+            visit: Rc::clone(visit),
+            cluster,
+            fill,
+            stored,
+            purpose,
+            sent_ms: now_ms,
+        });
+        if let Err(error) = self.memory.post.call_root(host) {
+            let unsent = self.memory.work.borrow_mut().pop_back();
+            visit.set(State::New);
+            host.log(Level::Debug, &format!("edge-cache: nobody to validate: {error}"));
+            visit.policy.counts.request(Outcome::Miss(Miss::Stale));
+            let fill = unsent.map(|fetch| fetch.fill);
+            let unkept = Forwarded::unkept(FwdReason::Stale, now_ms);
+            return Ok(Looked::Done(Step::Forward(Forwarded { fill, ..unkept })));
+        }
+        Ok(Looked::Done(Step::Hold))
+    }
+
+    /// What is stored is fetched anew behind the client's back, if nobody does so already.
+    fn refresh(
+        &self,
+        visit: &Rc<Visit>,
+        place: Place,
+        stored: Stored,
+        stamp: u64,
+        now_ms: u64,
+        host: &impl Host,
+    ) -> Result<(), HostError> {
+        let Some(cluster) = self.cluster(visit, host) else {
+            return Ok(());
+        };
+        let Claim::Leader(token) = self.claim(visit, &place, Some(stamp), now_ms, host)? else {
+            return Ok(());
+        };
+        self.memory.work.borrow_mut().push_back(Fetch {
+            visit: Rc::clone(visit),
+            cluster,
+            fill: Fill { place, token },
+            stored,
+            purpose: Purpose::Refresh,
+            sent_ms: now_ms,
+        });
+        if self.memory.post.call_root(host).is_err()
+            && let Some(unsent) = self.memory.work.borrow_mut().pop_back()
+        {
+            self.abandon(&unsent.visit, unsent.fill, now_ms, host);
+        }
+        Ok(())
+    }
+
+    /// The cluster that the request goes to.
+    fn cluster(&self, visit: &Visit, host: &impl Host) -> Option<String> {
+        let named = visit.request.headers.get(CLUSTER_HEADER).map(<[u8]>::to_vec);
+        let routed = || host.property(&["xds", "cluster_name"]).ok().flatten();
+        let name = named.or_else(routed)?;
+        String::from_utf8(name).ok().filter(|name| !name.is_empty())
+    }
+}
+
+fn only_if_cached(visit: &Visit) -> Looked {
+    visit.policy.counts.request(Outcome::Miss(Miss::OnlyIfCached));
+    Looked::Done(Step::Answer(Ready::bare(Answer::only_if_cached())))
+}
+
+fn failed(_: weir_cache_store::Failed) -> HostError {
+    HostError::BadArgument
+}

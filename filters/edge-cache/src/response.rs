@@ -1,0 +1,220 @@
+//! A response passes: whether it is kept, and what clients are told of it.
+
+use std::rc::Rc;
+
+use weir_host::port::{Host, ResponseHost};
+use weir_host::{HostError, pairs};
+use weir_http_cache::{Change, Head, Headers, NotStored};
+
+use crate::EdgeCacheFilter;
+use crate::capture::Capture;
+use crate::counts::Kept;
+use crate::forwarded::{Fill, Forwarded};
+use crate::visit::{Exchange, State, Visit};
+
+/// What Envoy says of a response that came from upstream (`response.code_details`).
+const VIA_UPSTREAM: &[u8] = b"via_upstream";
+
+impl EdgeCacheFilter {
+    /// The headers of a response are there.
+    pub(crate) fn see_response(&self, exchange: &mut Exchange, ends: bool, host: &impl ResponseHost) {
+        let Some(visit) = &exchange.0 else {
+            return;
+        };
+        let seen = match visit.take() {
+            State::Answered { typed } => {
+                visit.set(State::Answered { typed });
+                untyped(typed, host)
+            }
+            State::Unsafe => self.see_unsafe(visit, host),
+            State::Forwarded(forwarded) => self.see_forwarded(visit, forwarded, ends, host),
+            // Another filter, or Envoy itself, answered a request that was held.
+            State::Held => {
+                self.memory.waiting.forget(visit);
+                Ok(())
+            }
+            State::New | State::Over => Ok(()),
+        };
+        if let Err(error) = seen {
+            self.log(error, "a response could not be read", host);
+        }
+    }
+
+    fn see_forwarded(
+        &self,
+        visit: &Rc<Visit>,
+        mut forwarded: Forwarded,
+        ends: bool,
+        host: &impl ResponseHost,
+    ) -> Result<(), HostError> {
+        let read = self.judge(visit, &forwarded, host);
+        let (headers, judged) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                self.drop_fill(visit, &mut forwarded, host);
+                return Err(error);
+            }
+        };
+        let detail = judged.as_ref().err().map(|why| why.label());
+        self.tell(visit, &headers, judged.as_ref().ok(), (&forwarded, detail), host)?;
+        match judged {
+            Ok(head) => {
+                forwarded.capture = Some(Capture::new(head));
+                if ends {
+                    self.complete(visit, forwarded, host);
+                } else {
+                    visit.set(State::Forwarded(forwarded));
+                }
+            }
+            Err(why) => self.refuse(visit, &mut forwarded, why, host),
+        }
+        Ok(())
+    }
+
+    /// The response's headers, and whether it may be kept.
+    fn judge(
+        &self,
+        visit: &Visit,
+        forwarded: &Forwarded,
+        host: &impl ResponseHost,
+    ) -> Result<(Headers, Result<Head, NotStored>), HostError> {
+        let headers: Headers = pairs::read(&host.pairs()?).collect();
+        let now_ms = host.now_ms()?;
+        let status = status_of(&headers).ok_or(HostError::BadArgument)?;
+        if forwarded.fill.is_none() {
+            return Ok((headers, Err(NotStored::Method)));
+        }
+        if host.property(&["response", "code_details"])?.as_deref() != Some(VIA_UPSTREAM) {
+            return Ok((headers, Err(NotStored::Status)));
+        }
+        let rules = &visit.policy.rules;
+        let judged = rules.judge(&visit.request, status, &headers, forwarded.sent_ms, now_ms);
+        Ok((headers, judged))
+    }
+
+    /// Changes the response's headers as the policy says.
+    fn tell(
+        &self,
+        visit: &Visit,
+        headers: &Headers,
+        head: Option<&Head>,
+        (forwarded, detail): (&Forwarded, Option<&'static str>),
+        host: &impl ResponseHost,
+    ) -> Result<(), HostError> {
+        if visit.policy.spec().shadow {
+            return Ok(());
+        }
+        let told = weir_http_cache::Forwarded {
+            reason: forwarded.reason,
+            fwd_status: None,
+            collapsed: forwarded.collapsed,
+            detail: detail.filter(|_| forwarded.fill.is_some()),
+        };
+        for change in visit.policy.rules.forwarded(headers, head, &told) {
+            match change {
+                Change::Remove(name) => host.remove(&name)?,
+                Change::Add(name, value) => host.add(&name, &value)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The response can't be kept: it is remembered, so that requests for it don't wait for one another.
+    fn refuse(&self, visit: &Rc<Visit>, forwarded: &mut Forwarded, why: NotStored, host: &impl Host) {
+        if let Some(fill) = forwarded.fill.take() {
+            visit.policy.counts.not_stored(why);
+            self.remember_miss(visit, fill, host);
+        }
+    }
+
+    fn drop_fill(&self, visit: &Rc<Visit>, forwarded: &mut Forwarded, host: &impl Host) {
+        if let (Some(fill), Ok(now_ms)) = (forwarded.fill.take(), host.now_ms()) {
+            self.abandon(visit, fill, now_ms, host);
+        }
+    }
+
+    fn remember_miss(&self, visit: &Rc<Visit>, fill: Fill, host: &impl Host) {
+        if let Ok(now_ms) = host.now_ms() {
+            self.hit_for_miss(visit, fill, now_ms, host);
+        }
+    }
+
+    /// A part of the body passes.
+    pub(crate) fn see_body(
+        &self,
+        exchange: &mut Exchange,
+        size: usize,
+        ends: bool,
+        host: &impl ResponseHost,
+    ) {
+        let Some(visit) = &exchange.0 else {
+            return;
+        };
+        let mut forwarded = match visit.take() {
+            State::Forwarded(forwarded) => forwarded,
+            other => return visit.set(other),
+        };
+        let max_bytes = visit.policy.spec().limits.object_bytes;
+        let kept = match &mut forwarded.capture {
+            Some(_) if size == 0 => true,
+            Some(capture) => host
+                .response_body(size)
+                .is_ok_and(|part| part.len() == size && capture.add(&part, max_bytes)),
+            None => return,
+        };
+        match (kept, ends) {
+            (false, _) => self.refuse(visit, &mut forwarded, NotStored::TooLarge, host),
+            (true, true) => self.complete(visit, forwarded, host),
+            (true, false) => visit.set(State::Forwarded(forwarded)),
+        }
+    }
+
+    /// A response with trailers is not kept.
+    pub(crate) fn see_trailers(&self, exchange: &mut Exchange, host: &impl ResponseHost) {
+        let Some(visit) = &exchange.0 else {
+            return;
+        };
+        match visit.take() {
+            State::Forwarded(mut forwarded) => {
+                self.refuse(visit, &mut forwarded, NotStored::Trailers, host);
+            }
+            other => visit.set(other),
+        }
+    }
+
+    /// All of the response has passed.
+    fn complete(&self, visit: &Rc<Visit>, forwarded: Forwarded, host: &impl Host) {
+        let (Some(fill), Some(capture), Ok(now_ms)) = (forwarded.fill, forwarded.capture, host.now_ms())
+        else {
+            return;
+        };
+        self.keep(visit, fill, capture, now_ms, host);
+    }
+
+    /// The stream is over. What it was to fetch for others, another has to.
+    pub(crate) fn see_end(&self, exchange: Exchange, host: &impl Host) {
+        let Some(visit) = exchange.0 else {
+            return;
+        };
+        match visit.take() {
+            State::Held => self.memory.waiting.forget(&visit),
+            State::Forwarded(mut forwarded) => {
+                if forwarded.fill.is_some() {
+                    visit.policy.counts.kept(Kept::Cut);
+                }
+                self.drop_fill(&visit, &mut forwarded, host);
+            }
+            State::New | State::Answered { .. } | State::Unsafe | State::Over => {}
+        }
+    }
+}
+
+/// Envoy gives an answer without a content type one.
+fn untyped(typed: bool, host: &impl ResponseHost) -> Result<(), HostError> {
+    if typed { Ok(()) } else { host.remove("content-type") }
+}
+
+/// The status among a response's headers.
+pub(crate) fn status_of(headers: &Headers) -> Option<u16> {
+    str::from_utf8(headers.get(":status")?).ok()?.parse().ok()
+}

@@ -1,0 +1,61 @@
+//! One request that a policy is for.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use weir_host::port::StreamId;
+use weir_http_cache::CacheRequest;
+
+use crate::forwarded::Forwarded;
+use crate::policy::Policy;
+
+/// What is kept of a request until its stream ends: nothing where no policy is for it.
+#[derive(Debug, Default)]
+pub struct Exchange(pub(crate) Option<Rc<Visit>>);
+
+/// A request that may be answered from the cache.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    pub(crate) stream: StreamId,
+    pub(crate) policy: Rc<Policy>,
+    pub(crate) request: CacheRequest,
+    /// Unix milliseconds.
+    pub(crate) arrived_ms: u64,
+    pub(crate) state: RefCell<State>,
+}
+
+/// Where a request stands.
+#[derive(Debug, Default)]
+pub(crate) enum State {
+    /// It has just come.
+    #[default]
+    New,
+    /// It waits for an answer that another request, or one of the filter's own, fetches.
+    Held,
+    /// It was answered here. `typed`: the answer has a content type of its own.
+    Answered {
+        /// The answer names its content type.
+        typed: bool,
+    },
+    /// It went on, and its answer may be kept.
+    Forwarded(Forwarded),
+    /// It may have changed what is stored.
+    Unsafe,
+    /// Nothing more happens.
+    Over,
+}
+
+impl Visit {
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(*self.state.borrow(), State::Held)
+    }
+
+    pub(crate) fn set(&self, state: State) {
+        *self.state.borrow_mut() = state;
+    }
+
+    /// Takes the state, and leaves `Over`.
+    pub(crate) fn take(&self) -> State {
+        self.state.replace(State::Over)
+    }
+}
