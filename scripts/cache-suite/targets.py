@@ -1,0 +1,69 @@
+"""The caches that the suite is run against, each in front of the suite's origin."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import caches
+import peers
+from weirlib import output, prepare, processes, static, web
+from weirlib.output import Failure
+from weirlib.places import ROOT, target
+from weirlib.prepare import Tools
+
+Configure = Callable[[int, int, int], str]
+
+
+@dataclass(frozen=True)
+class Target:
+    """An Envoy: its configuration for the ports of its listener, its admin interface and the origin."""
+
+    name: str
+    configure: Configure
+
+    def start(self, ready: Tools, folder: Path, ports: tuple[int, int, int], workers: int) -> processes.Child:
+        """Starts it with this many workers, each with what it keeps for itself."""
+        config = folder / "envoy.yaml"
+        config.write_text(self.configure(*ports))
+        options = ["--concurrency", str(workers), "--use-dynamic-base-id", "--log-level", "warning"]
+        command = [ready.env["WEIR_ENVOY"], "-c", str(config), *options]
+        child = processes.Child(self.name, command, folder / "envoy.log", ready.env)
+        child.wait_until(lambda: web.status(ports[1], "/ready") == 200, "ready")
+        return child
+
+
+def missing() -> str:
+    """Why Weir's own cache can't be run; empty when it can."""
+    needed = (ROOT / "filters" / caches.WEIR / "Cargo.toml", static.path(caches.WEIR))
+    return next((f"{path.relative_to(ROOT)} is missing" for path in needed if not path.exists()), "")
+
+
+def envoy_cache() -> Target:
+    """Envoy's own cache."""
+
+    def configure(port: int, admin: int, origin: int) -> str:
+        return json.dumps(peers.bootstrap(caches.native([origin]), port, admin))
+
+    return Target("envoy-cache", configure)
+
+
+def weir(ready: Tools, file: Path | None) -> Target:
+    """Weir's cache, with its static configuration or another file of the same shape."""
+    if lacking := missing():
+        raise Failure(f"there is no filter {caches.WEIR} to test: {lacking}", "choose --target envoy-cache")
+    out = target() / "cache-tests-modules"
+    prepare.pack(ready, (caches.PACKAGE,), out)
+    module, file = prepare.packed(out)[caches.WEIR], file or static.path(caches.WEIR)
+
+    def configure(port: int, admin: int, origin: int) -> str:
+        own = {static.LISTENER: port, static.ADMIN: admin, static.UPSTREAM: origin}
+        return static.rehomed(file, caches.WEIR, module, own)
+
+    return Target("weir", configure)
+
+
+def version(ready: Tools) -> str:
+    """Envoy's, as it says itself."""
+    said = output.attempt([ready.env["WEIR_ENVOY"], "--version"]) or ""
+    return said.split("version:")[-1].strip()
