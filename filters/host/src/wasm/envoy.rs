@@ -158,11 +158,7 @@ impl Calls for Envoy {
 
     fn answer(&self, max_bytes: usize) -> Result<Answer, HostError> {
         let headers = abi::header_pairs(Map::CallResponseHeaders)?;
-        let mut status = pairs::read(&headers).filter(|(name, _)| *name == b":status");
-        let status = status
-            .next()
-            .and_then(|(_, value)| str::from_utf8(value).ok()?.parse().ok());
-        let status = status.ok_or(HostError::NotFound)?;
+        let status = status_of(&headers).ok_or(HostError::NotFound)?;
         let body = abi::buffer(Buffer::CallResponseBody, max_bytes.saturating_add(1))?;
         if body.len() > max_bytes {
             return Err(HostError::BadArgument);
@@ -173,6 +169,12 @@ impl Calls for Envoy {
             body,
         })
     }
+}
+
+/// The status among the headers of an answer.
+fn status_of(headers: &[u8]) -> Option<u16> {
+    let (_, value) = pairs::read(headers).find(|(name, _)| *name == b":status")?;
+    str::from_utf8(value).ok()?.parse().ok()
 }
 
 impl RequestHeaders for Envoy {
