@@ -20,8 +20,8 @@ pub enum Action {
 /// A filter with its configuration.
 ///
 /// The module exports what Envoy is to call: `proxy_on_request_headers` and `proxy_on_tick`, and where the filter has
-/// them `proxy_on_response_headers`, `proxy_on_log` (for [`Filter::on_stream_end`]) and `proxy_on_http_call_response` (for
-/// [`Filter::control`]).
+/// them `proxy_on_response_headers` and `proxy_on_http_call_response` (for [`Filter::control`]). Every module exports
+/// `proxy_on_delete`, the end of a context and so of a stream (for [`Filter::on_stream_end`]).
 pub trait Filter: Sized + 'static {
     /// The filter's name in metrics: `shard-router`.
     const NAME: &'static str;

@@ -81,7 +81,7 @@ impl Key {
             append(&mut text, value.as_deref());
         }
         Found {
-            fingerprint: self.fingerprint(&text),
+            fingerprint: self.fingerprint(xxh3_64(&text)),
             incomplete,
         }
     }
@@ -95,7 +95,7 @@ impl Key {
         for (descriptor, value) in self.descriptors.iter().zip(values) {
             append(&mut text, Some(&*descriptor.value_of_text(value)?));
         }
-        Some(self.fingerprint(&text))
+        Some(self.fingerprint(xxh3_64(&text)))
     }
 
     fn text(&self) -> Vec<u8> {
@@ -104,8 +104,8 @@ impl Key {
         text
     }
 
-    fn fingerprint(&self, text: &[u8]) -> Fingerprint {
-        Fingerprint((xxh3_64(text) & !LIMIT_BITS) | (self.limit & LIMIT_BITS))
+    fn fingerprint(&self, hash: u64) -> Fingerprint {
+        Fingerprint((hash & !LIMIT_BITS) | (self.limit & LIMIT_BITS))
     }
 }
 

@@ -189,7 +189,7 @@ impl Bucket {
         let (new, others) = self.entries().split_last()?;
         let rank = |entry: &Entry| {
             let same = self.entries().iter().filter(|other| limit(other) == limit(entry));
-            Reverse((same.count(), limit(entry) == limit(new)))
+            Reverse(2 * same.count() + usize::from(limit(entry) == limit(new)))
         };
         let others = others.iter().enumerate();
         let (at, _) = others.min_by_key(|(_, entry)| (rank(entry), expires(entry)))?;
