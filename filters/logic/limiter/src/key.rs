@@ -1,9 +1,11 @@
 //! Keys: the values by which requests are counted together, as a fingerprint of 64 bits.
 //!
-//! No value is kept, however long it is; two keys with the same fingerprint (one pair in about 2^64) share their quota.
+//! No value is kept, however long it is; two keys of a limit with the same fingerprint (one pair in about 2^52) share their
+//! quota. Twelve bits name the limit ([`LIMIT_BITS`]), so that its keys push no others out of a full bucket.
 
 use weir_policy::compiled::rate_limit::CompiledDescriptor;
 use weir_policy::problem::Problem;
+use weir_quota::bucket::LIMIT_BITS;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::descriptor::Descriptor;
@@ -22,10 +24,10 @@ pub struct Fingerprint(pub u64);
 
 impl Fingerprint {
     /// The key under which counts stand after the limit was reset `epoch` times, and back: its own inverse. Shares go by
-    /// keys without it, since each process has counted resets for itself.
+    /// keys without it, since each process has counted resets for itself. The limit's bits stay.
     #[must_use]
     pub const fn in_epoch(self, epoch: u32) -> Self {
-        Self(self.0 ^ (epoch as u64).wrapping_mul(EPOCH_STEP))
+        Self(self.0 ^ ((epoch as u64).wrapping_mul(EPOCH_STEP) & !LIMIT_BITS))
     }
 }
 
@@ -79,7 +81,7 @@ impl Key {
             append(&mut text, value.as_deref());
         }
         Found {
-            fingerprint: Fingerprint(xxh3_64(&text)),
+            fingerprint: self.fingerprint(xxh3_64(&text)),
             incomplete,
         }
     }
@@ -93,13 +95,17 @@ impl Key {
         for (descriptor, value) in self.descriptors.iter().zip(values) {
             append(&mut text, Some(&*descriptor.value_of_text(value)?));
         }
-        Some(Fingerprint(xxh3_64(&text)))
+        Some(self.fingerprint(xxh3_64(&text)))
     }
 
     fn text(&self) -> Vec<u8> {
         let mut text = Vec::with_capacity(64);
         text.extend_from_slice(&self.limit.to_le_bytes());
         text
+    }
+
+    fn fingerprint(&self, hash: u64) -> Fingerprint {
+        Fingerprint((hash & !LIMIT_BITS) | (self.limit & LIMIT_BITS))
     }
 }
 

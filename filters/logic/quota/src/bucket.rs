@@ -1,5 +1,7 @@
 //! A table of cells in few values of shared data.
 
+use std::cmp::Reverse;
+
 use crate::cell::State;
 
 /// Most entries of a bucket.
@@ -9,6 +11,11 @@ const ENTRY_BYTES: usize = 24;
 /// Entries that a bucket is meant to have.
 const AVERAGE_ENTRIES: u32 = 4;
 
+/// The bits of a fingerprint that name the limit of its key. Limits with the same ones count as one where a bucket is full.
+pub const LIMIT_BITS: u64 = 0xfff << 32;
+/// The bits above them choose a bucket.
+const MAX_BUCKET_BITS: u32 = LIMIT_BITS.leading_zeros();
+
 /// How keys are spread over buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -17,15 +24,21 @@ pub struct Layout {
 
 impl Layout {
     /// Buckets for `max_keys` keys at a time, four or fewer of them in a bucket on average: a power of two. With
-    /// fingerprints evenly spread about one bucket in a million then has more keys than the 16 that fit.
+    /// fingerprints evenly spread about one bucket in a million then has more keys than the 16 that fit. More than four
+    /// million keys have to do with what four million get.
     pub const fn for_keys(max_keys: u32) -> Self {
         let buckets = max_keys.div_ceil(AVERAGE_ENTRIES) as u64;
+        let bits = buckets.next_power_of_two().trailing_zeros();
         Self {
-            bits: buckets.next_power_of_two().trailing_zeros(),
+            bits: if bits < MAX_BUCKET_BITS {
+                bits
+            } else {
+                MAX_BUCKET_BITS
+            },
         }
     }
 
-    /// How many buckets there are, at most 2^30.
+    /// How many buckets there are, at most 2^20.
     pub const fn buckets(&self) -> u32 {
         1 << self.bits
     }
@@ -40,6 +53,11 @@ impl Layout {
 }
 
 /// The states of up to 16 keys, told apart by their fingerprints.
+///
+/// Who can choose keys can choose many of one bucket, so a full bucket is divided among limits ([`LIMIT_BITS`]): what has
+/// to go for a new key is an entry of the limit that has the most, the new one counted, and rather of the new key's own
+/// limit than of another that has as many. Of `n` limits in a bucket each keeps up to `16 / n` entries, whatever keys the
+/// others have. Within a limit, the entry goes that expires first.
 ///
 /// As bytes, an entry is fingerprint, `expires` and `word`, each a u64 little-endian; the order has no meaning. Bytes of
 /// another length than whole entries, or of too many, are an empty bucket: whatever else uses the key, nothing breaks.
@@ -57,7 +75,7 @@ type Entry = [u8; ENTRY_BYTES];
 pub struct Put {
     /// Entries that had expired: nothing is lost by it.
     pub expired: usize,
-    /// The entry that would have expired first, of a bucket that was full: its key starts anew.
+    /// An entry that had not, of a bucket that was full: its key starts anew.
     pub evicted: Option<(u64, State)>,
 }
 
@@ -78,6 +96,10 @@ fn word(entry: &Entry, number: usize) -> u64 {
 
 fn fingerprint(entry: &Entry) -> u64 {
     word(entry, 0)
+}
+
+fn limit(entry: &Entry) -> u64 {
+    fingerprint(entry) & LIMIT_BITS
 }
 
 fn expires(entry: &Entry) -> u64 {
@@ -122,8 +144,8 @@ impl Bucket {
             .map(state)
     }
 
-    /// Sets the state of a key. A full bucket first drops what has expired by `now`, then, if it must, the entry that
-    /// expires first.
+    /// Sets the state of a key. A full bucket first drops what has expired by `now`, then, if it must, the first to expire
+    /// of the limit that has the most entries.
     pub fn put(&mut self, key: u64, state: State, now: u64) -> Put {
         let new = entry(key, state);
         let entries = self.bytes.as_chunks_mut::<ENTRY_BYTES>().0;
@@ -135,10 +157,10 @@ impl Bucket {
         if self.entries().len() >= MAX_ENTRIES {
             put.expired = self.sweep(now);
         }
-        if self.entries().len() >= MAX_ENTRIES {
+        self.bytes.extend_from_slice(&new);
+        if self.entries().len() > MAX_ENTRIES {
             put.evicted = self.evict();
         }
-        self.bytes.extend_from_slice(&new);
         put
     }
 
@@ -162,9 +184,15 @@ impl Bucket {
         live.count()
     }
 
+    /// Takes out what has to go for the last entry.
     fn evict(&mut self) -> Option<(u64, State)> {
-        let entries = self.entries().iter().enumerate();
-        let (at, _) = entries.min_by_key(|(_, entry)| expires(entry))?;
+        let (new, others) = self.entries().split_last()?;
+        let rank = |entry: &Entry| {
+            let same = self.entries().iter().filter(|other| limit(other) == limit(entry));
+            Reverse(2 * same.count() + usize::from(limit(entry) == limit(new)))
+        };
+        let others = others.iter().enumerate();
+        let (at, _) = others.min_by_key(|(_, entry)| (rank(entry), expires(entry)))?;
         self.take(at)
     }
 

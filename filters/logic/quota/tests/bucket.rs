@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use weir_quota::bucket::{Bucket, Layout, MAX_ENTRIES};
+use weir_quota::bucket::{Bucket, LIMIT_BITS, Layout, MAX_ENTRIES};
 use weir_quota::cell::State;
 
 #[derive(Clone, Debug)]
@@ -21,11 +21,28 @@ enum Op {
     Wait(u64),
 }
 
+/// The `number`-th key of a limit; what is not the limit's stands on both sides of its bits.
+fn key_of(limit: u64, number: u64) -> u64 {
+    (number << 44) | (limit << 32) | number
+}
+
+/// One of 32 keys of four limits, most of them of the first.
+fn keys() -> impl Iterator<Item = u64> {
+    [16, 8, 6, 2]
+        .into_iter()
+        .zip(0..)
+        .flat_map(|(keys, limit)| (0..keys).map(move |number| key_of(limit, number)))
+}
+
+fn key() -> impl Strategy<Value = u64> {
+    prop::sample::select(keys().collect::<Vec<_>>())
+}
+
 fn ops() -> impl Strategy<Value = Vec<Op>> {
     let state = (0_u64..100, any::<u64>()).prop_map(|(expires, word)| State { expires, word });
     let op = prop_oneof![
-        8 => (0_u64..24, state).prop_map(|(key, state)| Op::Put(key, state)),
-        2 => (0_u64..24).prop_map(Op::Remove),
+        8 => (key(), state).prop_map(|(key, state)| Op::Put(key, state)),
+        2 => key().prop_map(Op::Remove),
         1 => Just(Op::Sweep),
         1 => Just(Op::Reload),
         1 => (0_u64..20).prop_map(Op::Wait),
@@ -33,16 +50,28 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(op, 1..120)
 }
 
-/// Which of `model`'s entries would expire first.
-fn first(model: &HashMap<u64, State>) -> u64 {
-    model.values().map(|state| state.expires).min().unwrap()
+/// Of which limit an entry has to go for `new`, and when the first of that limit expires: of the limits with the most
+/// keys, `new` among them, that of `new`, or else any.
+fn first(model: &HashMap<u64, State>, new: u64) -> Vec<(u64, u64)> {
+    let mut limits: HashMap<u64, Vec<u64>> = HashMap::new();
+    for (key, state) in model {
+        limits.entry(key & LIMIT_BITS).or_default().push(state.expires);
+    }
+    let size = |limit: u64, known: &[u64]| known.len() + usize::from(limit == new & LIMIT_BITS);
+    let most = limits.iter().map(|(limit, known)| size(*limit, known)).max();
+    limits.retain(|limit, known| Some(size(*limit, known)) == most);
+    if let Some(own) = limits.remove_entry(&(new & LIMIT_BITS)) {
+        limits = HashMap::from([own]);
+    }
+    let first = |(limit, known): (u64, Vec<u64>)| (limit, known.into_iter().min().unwrap());
+    limits.into_iter().map(first).collect()
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     /// The same answers as a map's, less what the bucket says it dropped: expired entries, and of a bucket full of live
-    /// ones the entry that expires first, never another.
+    /// ones the first to expire of the limit that has the most, never another.
     #[test]
     fn a_bucket_is_a_map(ops in ops()) {
         let (mut bucket, mut model, mut now) = (Bucket::default(), HashMap::new(), 0);
@@ -60,7 +89,10 @@ proptest! {
                     }
                     if let Some((evicted, state)) = put.evicted {
                         prop_assert_eq!(model.len(), MAX_ENTRIES);
-                        prop_assert_eq!(state.expires, first(&model));
+                        let first = first(&model, key);
+                        prop_assert!(first.contains(&(evicted & LIMIT_BITS, state.expires)), "{:?}", first);
+                        let earliest = first.iter().map(|(_, expires)| *expires).min();
+                        prop_assert_eq!(Some(state.expires), earliest);
                         prop_assert!(state.expires > now);
                         prop_assert_eq!(model.remove(&evicted), Some(state));
                     }
@@ -75,12 +107,40 @@ proptest! {
                 Op::Reload => bucket = Bucket::parse(bucket.as_bytes().to_vec()),
                 Op::Wait(wait) => now += wait,
             }
-            for key in 0..24 {
+            for key in keys() {
                 prop_assert_eq!(bucket.get(key), model.get(&key).copied());
             }
             let live = model.values().filter(|state| state.expires > now).count();
             prop_assert_eq!(bucket.live(now), live);
             prop_assert!(bucket.as_bytes().len() <= MAX_ENTRIES * 24);
+        }
+    }
+
+    /// Whoever chooses the keys of some limits, however many, pushes no key of another limit out while that one has no
+    /// more of the bucket than its even part.
+    #[test]
+    fn a_limit_keeps_its_part_of_a_bucket(
+        others in 1_u64..16,
+        expires in prop::collection::vec(1_u64..100, 16),
+        chosen in prop::collection::vec((any::<u64>(), any::<u64>(), 1_u64..100), 0..200),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let mut bucket = Bucket::default();
+        let part = MAX_ENTRIES / (usize::try_from(others).unwrap() + 1);
+        let kept: Vec<_> = (0..).zip(expires).take(part).collect();
+        let mut puts: Vec<_> = chosen
+            .into_iter()
+            .map(|(limit, number, expires)| (key_of(1 + limit % others, number % (1 << 20)), expires))
+            .collect();
+        // All at one time, before, amid or after the others.
+        let at = at.index(puts.len() + 1);
+        puts.splice(at..at, kept.iter().map(|(number, expires)| (key_of(0, *number), *expires)));
+        for (key, expires) in puts {
+            bucket.put(key, State { expires, word: key }, 0);
+        }
+        for (number, expires) in kept {
+            let key = key_of(0, number);
+            prop_assert_eq!(bucket.get(key), Some(State { expires, word: key }));
         }
     }
 
@@ -151,18 +211,20 @@ fn a_hundred_thousand_keys_fit() {
 }
 
 #[test]
-fn a_layout_has_four_keys_to_a_bucket_at_most() {
+fn a_layout_has_four_keys_to_a_bucket_but_2_to_the_20_buckets_at_most() {
     for (keys, buckets) in [
         (0, 1),
         (1, 1),
         (4, 1),
         (5, 2),
         (100_000, 32_768),
-        (u32::MAX, 1 << 30),
+        (1_000_000, 1 << 18),
+        (u32::MAX, 1 << 20),
     ] {
         let layout = Layout::for_keys(keys);
         assert_eq!(layout.buckets(), buckets);
         assert_eq!(layout.bucket_of(0), 0);
         assert_eq!(layout.bucket_of(u64::MAX), buckets - 1);
+        assert_eq!(layout.bucket_of(LIMIT_BITS), 0, "a limit has keys in all buckets");
     }
 }

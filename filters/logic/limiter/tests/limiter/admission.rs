@@ -389,6 +389,23 @@ fn more_keys_than_fit_push_out_the_one_that_has_its_quota_back_first() {
     assert_eq!(slot.world.keys().len(), 1);
 }
 
+/// Each request has a user of its own, whose quota takes longer to come back than the tenant's, in the tenant's bucket.
+#[test]
+fn users_without_end_do_not_make_their_tenant_forgotten() {
+    let slot = Slot::with(&[
+        limit(&json!({"name": "tenant", "key": [{"header": "x-tenant"}], "quota": rate(20, 60_000)})),
+        limit(&json!({"quota": rate(1, 3_600_000)})),
+    ]);
+    let passes = |user: &u64| {
+        let request = Request::new()
+            .with("x-tenant", "t")
+            .with("x-user", user.to_string());
+        slot.passes(&request, NOW)
+    };
+    assert_eq!((0..200).filter(passes).count(), 20);
+    assert_eq!(slot.world.evictions(), 5, "users");
+}
+
 #[test]
 fn a_clock_that_steps_back_locks_nobody_out_for_longer_than_a_burst() {
     let slot = Slot::of(&json!({"quota": rate(2, 20_000)}));

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::json;
+use weir_quota::bucket::LIMIT_BITS;
 
 use crate::fixture::{NOW, Request, Slot, limit, policy, slot};
 
@@ -62,6 +63,23 @@ proptest! {
         prop_assert_eq!(slot.key(&request(&sent)), slot.key_of(&written));
         prop_assert_eq!(slot.key_of(&written[..2]), None);
         prop_assert_eq!(slot.key_of(&[]), None);
+    }
+
+    #[test]
+    fn all_keys_of_a_limit_name_it_and_each_epoch_has_others(value in "[a-z]{1,12}", epochs: [u32; 2]) {
+        let slot = Slot::with(&["a", "b"].map(|name| limit(&json!({"name": name}))));
+        let limits = slot.limiter.policies()[0].limits();
+        let key = |limit: usize, value: &str, epoch| {
+            limits[limit].key_of_texts(&[value.to_owned()], epoch).unwrap()
+        };
+        let named = |limit, value: &str, epoch| key(limit, value, epoch).0 & LIMIT_BITS;
+        for limit in [0, 1] {
+            prop_assert_eq!(named(limit, &value, epochs[0]), named(limit, "-", epochs[1]));
+        }
+        prop_assert_ne!(named(0, &value, epochs[0]), named(1, &value, epochs[1]));
+        let [one, other] = epochs.map(|epoch| key(0, &value, epoch));
+        prop_assert_eq!(one == other, epochs[0] == epochs[1]);
+        prop_assert_eq!(one.in_epoch(epochs[0]).in_epoch(epochs[1]), other);
     }
 }
 
