@@ -37,10 +37,12 @@ impl CacheRules {
         let told = head
             .map(|head| self.told_to_cdn(headers, head))
             .unwrap_or_default();
-        let mut gone: Vec<&str> = self.hidden().chain(told.iter().map(|(name, _)| *name)).collect();
-        gone.retain(|name| headers.get(name).is_some());
-        gone.sort_unstable();
-        gone.dedup();
+        let mut gone: Vec<&str> = Vec::new();
+        for name in self.hidden().chain(told.iter().map(|(name, _)| *name)) {
+            if headers.get(name).is_some() && !gone.contains(&name) {
+                gone.push(name);
+            }
+        }
         let gone = gone.into_iter().map(|name| Change::Remove(name.to_owned()));
         let told = told
             .into_iter()
