@@ -8,7 +8,7 @@ use crate::headers::Headers;
 use crate::object::Encoding;
 use crate::request::{CacheRequest, Method};
 use crate::rules::CacheRules;
-use crate::text::{Backslash, MAX_SECONDS, items, push_number};
+use crate::text::{Backslash, MAX_SECONDS, push_number};
 
 /// Fields that describe a body, which a 304 has none of (RFC 9110 section 15.4.5).
 const OF_THE_BODY: [&[u8]; 4] = [
@@ -231,11 +231,8 @@ impl Answer {
 
 /// What is compressed in store is two representations, each with a tag of its own (RFC 9110 section 8.8.3.3).
 fn negotiate(headers: &mut Headers, head: &Head, gzip: bool) {
-    let names_it = |value| {
-        let mut names = items(value, Backslash::Plain);
-        names.any(|name| name.eq_ignore_ascii_case(b"accept-encoding"))
-    };
-    if !headers.values("vary").any(names_it) {
+    let mut varies = headers.items("vary", Backslash::Plain);
+    if !varies.any(|name| name.eq_ignore_ascii_case(b"accept-encoding")) {
         headers.push(b"vary", b"accept-encoding");
     }
     if !gzip {

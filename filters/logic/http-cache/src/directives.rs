@@ -52,8 +52,8 @@ pub(crate) fn told(headers: &Headers, targets: &[String]) -> Told {
         }
     }
     let mut directives = Directives::default();
-    for value in headers.values("cache-control") {
-        directives.read(value);
+    for item in headers.items("cache-control", Backslash::Escapes) {
+        directives.take(item);
     }
     Told {
         directives,
@@ -97,13 +97,6 @@ fn surrogate(value: &[u8]) -> Option<Directives> {
 pub(crate) const SURROGATE: &str = "weir";
 
 impl Directives {
-    /// One line of `Cache-Control`.
-    fn read(&mut self, value: &[u8]) {
-        for item in items(value, Backslash::Escapes) {
-            self.take(item);
-        }
-    }
-
     fn take(&mut self, directive: &[u8]) {
         let (name, value) = cut(directive, b'=');
         self.note(&name.to_ascii_lowercase(), value.map(unquoted));

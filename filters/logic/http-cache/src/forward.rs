@@ -34,18 +34,20 @@ impl CacheRules {
     /// What changes in an answer of the origin: it tells how it came to be (RFC 9211), a CDN what the policy says, nobody what
     /// is this cache's own business. `head`: what is stored of it, if it is.
     pub fn forwarded(&self, headers: &Headers, head: Option<&Head>, fwd: &Forwarded) -> Vec<Change> {
-        let hidden = self.hidden().filter(|name| headers.get(name).is_some());
-        let mut changes: Vec<Change> = hidden.map(|name| Change::Remove(name.to_owned())).collect();
-        if let Some(head) = head {
-            for (name, value) in self.told_to_cdn(headers, head) {
-                let own_tag = self.hidden().any(|hidden| hidden == name);
-                if own_tag {
-                    changes.retain(|change| *change != Change::Remove(name.to_owned()));
-                    changes.push(Change::Remove(name.to_owned()));
-                }
-                changes.push(Change::Add(name.to_owned(), value));
+        let told = head
+            .map(|head| self.told_to_cdn(headers, head))
+            .unwrap_or_default();
+        let mut gone: Vec<&str> = Vec::new();
+        for name in self.hidden().chain(told.iter().map(|(name, _)| *name)) {
+            if headers.get(name).is_some() && !gone.contains(&name) {
+                gone.push(name);
             }
         }
+        let gone = gone.into_iter().map(|name| Change::Remove(name.to_owned()));
+        let told = told
+            .into_iter()
+            .map(|(name, value)| Change::Add(name.to_owned(), value));
+        let mut changes: Vec<Change> = gone.chain(told).collect();
         let status = CacheStatus {
             fwd: Some(fwd.reason),
             fwd_status: fwd.fwd_status,

@@ -4,6 +4,8 @@ use std::fmt;
 
 use weir_route_match::RequestView;
 
+use crate::text::{Backslash, Items, items};
+
 /// Header fields in their order: one buffer of bytes, which is also how they are stored. Names are lower-case;
 /// pseudo-headers (`:path`) are among them.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -57,7 +59,7 @@ impl Headers {
     }
 
     /// The fields, each a name and a value.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+    pub fn iter(&self) -> Iter<'_> {
         Iter { left: &self.bytes }
     }
 
@@ -67,10 +69,18 @@ impl Headers {
     }
 
     /// Every value of the field `name`, which is lower-case.
-    pub fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> + Clone {
-        let named = move |(known, value): (&[u8], _)| (known == name.as_bytes()).then_some(value);
-        // A closure that returns what it was given can't name the lifetime, so the iterator is spelled out.
-        Iter { left: &self.bytes }.filter_map(named)
+    pub fn values<'n>(&self, name: &'n str) -> Values<'_, 'n> {
+        let fields = Iter { left: &self.bytes };
+        Values { fields, name }
+    }
+
+    /// The members of the list that the fields `name` are together.
+    pub(crate) fn items<'n>(&self, name: &'n str, backslash: Backslash) -> ListItems<'_, 'n> {
+        ListItems {
+            values: self.values(name),
+            line: items(&[], backslash),
+            backslash,
+        }
     }
 
     /// The values of the field `name` as one, between commas (RFC 9110 section 5.3); none where it is not there.
@@ -131,14 +141,32 @@ impl RequestView for Headers {
     }
 }
 
-#[derive(Clone)]
-struct Iter<'h> {
+/// The fields, see [`Headers::iter`].
+#[derive(Clone, Debug)]
+pub struct Iter<'h> {
     left: &'h [u8],
 }
 
+/// The values of the fields of one name, see [`Headers::values`].
+#[derive(Clone, Debug)]
+pub struct Values<'h, 'n> {
+    fields: Iter<'h>,
+    name: &'n str,
+}
+
+/// The members of a list over several lines, see [`Headers::items`].
+#[derive(Clone, Debug)]
+pub(crate) struct ListItems<'h, 'n> {
+    values: Values<'h, 'n>,
+    line: Items<'h>,
+    backslash: Backslash,
+}
+
+// All are walked in dozens of places: inlined, they are a tenth of a module.
 impl<'h> Iterator for Iter<'h> {
     type Item = (&'h [u8], &'h [u8]);
 
+    #[inline(never)]
     fn next(&mut self) -> Option<Self::Item> {
         let (name, rest) = self.left.split_first_chunk()?;
         let (value, rest) = rest.split_first_chunk()?;
@@ -146,6 +174,31 @@ impl<'h> Iterator for Iter<'h> {
         let (value, rest) = rest.split_at_checked(length(*value)?)?;
         self.left = rest;
         Some((name, value))
+    }
+}
+
+impl<'h> Iterator for Values<'h, '_> {
+    type Item = &'h [u8];
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let name = self.name.as_bytes();
+        self.fields
+            .find_map(|(known, value)| (known == name).then_some(value))
+    }
+}
+
+impl<'h> Iterator for ListItems<'h, '_> {
+    type Item = &'h [u8];
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(item) = self.line.next() {
+                return Some(item);
+            }
+            self.line = items(self.values.next()?, self.backslash);
+        }
     }
 }
 

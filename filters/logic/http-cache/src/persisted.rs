@@ -1,33 +1,38 @@
 //! Persisted GraphQL queries.
 
-use serde::Deserialize;
 use weir_route_match::query_of;
 use weir_shard_map::parameter;
 
 use crate::headers::Headers;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Extensions {
-    persisted_query: PersistedQuery,
-}
+const HASH: &[u8] = b"\"sha256Hash\"";
+const HASH_DIGITS: usize = 64;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PersistedQuery {
-    sha256_hash: String,
-}
-
-/// Whether the query has `extensions.persistedQuery.sha256Hash`, as Apollo's automatic persisted queries write it.
+/// Whether the query has `extensions.persistedQuery.sha256Hash`, as Apollo's automatic persisted queries write it. The JSON
+/// is looked through, not read: what only looks like it is keyed by its whole text all the same, and the origin reads it.
 pub(crate) fn is_persisted(request: &Headers) -> bool {
     let query = request.get(":path").and_then(query_of);
     let extensions = query.and_then(|query| parameter(query, b"extensions"));
-    let read = |json: &[u8]| serde_json::from_slice::<Extensions>(json).ok();
-    extensions
-        .and_then(|json| read(&json))
-        .is_some_and(|found| is_sha256(&found.persisted_query.sha256_hash))
+    extensions.is_some_and(|json| has_hash(&json))
 }
 
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+fn has_hash(json: &[u8]) -> bool {
+    let within = after(json, b"\"persistedQuery\"");
+    within
+        .and_then(|within| after(within, HASH))
+        .is_some_and(is_sha256)
+}
+
+/// What follows the first `name`.
+fn after<'j>(json: &'j [u8], name: &[u8]) -> Option<&'j [u8]> {
+    let at = json.windows(name.len()).position(|window| window == name)?;
+    json.get(at + name.len()..)
+}
+
+/// `: "<64 hexadecimal digits>"`
+fn is_sha256(json: &[u8]) -> bool {
+    let value = json.trim_ascii_start().strip_prefix(b":").unwrap_or_default();
+    let text = value.trim_ascii_start().strip_prefix(b"\"").unwrap_or_default();
+    let digits = text.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    digits == HASH_DIGITS && text.get(digits) == Some(&b'"')
 }

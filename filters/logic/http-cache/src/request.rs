@@ -6,7 +6,7 @@ use crate::head::Head;
 use crate::headers::Headers;
 use crate::key::CacheKey;
 use crate::range::ByteRange;
-use crate::text::{Backslash, begins_with, cut, items, seconds, trim, unquoted};
+use crate::text::{Backslash, begins_with, cut, seconds, trim, unquoted};
 use crate::url::{Base, Scheme};
 
 /// A request, with all that is needed of it once its headers are out of reach.
@@ -61,16 +61,11 @@ impl RequestDirectives {
     /// Of a request; `Pragma` counts where there is no `Cache-Control` (RFC 9111 section 5.4).
     pub(crate) fn of(request: &Headers) -> Self {
         let mut directives = Self::default();
-        let mut lines = request.values("cache-control").peekable();
-        if lines.peek().is_none() {
-            let pragmas = request
-                .values("pragma")
-                .flat_map(|value| items(value, Backslash::Escapes));
-            directives.no_cache = pragmas
-                .into_iter()
-                .any(|item| item.eq_ignore_ascii_case(b"no-cache"));
+        if request.get("cache-control").is_none() {
+            let mut pragmas = request.items("pragma", Backslash::Escapes);
+            directives.no_cache = pragmas.any(|item| item.eq_ignore_ascii_case(b"no-cache"));
         }
-        for item in lines.flat_map(|value| items(value, Backslash::Escapes)) {
+        for item in request.items("cache-control", Backslash::Escapes) {
             directives.take(item);
         }
         directives
@@ -125,11 +120,7 @@ impl CacheRequest {
     /// Whether the client takes gzip (RFC 9110 section 12.5.3).
     pub fn accepts_gzip(&self) -> bool {
         let mut accepted = None;
-        for item in self
-            .headers
-            .values("accept-encoding")
-            .flat_map(|value| items(value, Backslash::Plain))
-        {
+        for item in self.headers.items("accept-encoding", Backslash::Plain) {
             let (coding, parameters) = cut(item, b';');
             let coding = trim(coding);
             let named = coding.eq_ignore_ascii_case(b"gzip") || coding.eq_ignore_ascii_case(b"x-gzip");
@@ -146,10 +137,8 @@ impl CacheRequest {
     /// Whether `If-None-Match` names an entity tag that `is` the one meant, or any. An item that is no entity tag is compared
     /// as it is, since some servers write such.
     pub(crate) fn any_none_match(&self, is: impl Fn(&[u8]) -> bool) -> bool {
-        let lines = self.headers.values("if-none-match");
-        lines
-            .flat_map(|value| items(value, Backslash::Plain))
-            .any(|item| item == b"*" || is(item))
+        let mut items = self.headers.items("if-none-match", Backslash::Plain);
+        items.any(|item| item == b"*" || is(item))
     }
 
     /// Whether `If-Range`, if there is one, has the range that is asked for be of this response.

@@ -1,5 +1,7 @@
 //! One CachePolicy, compiled.
 
+use std::collections::BTreeMap;
+
 use weir_policy::compiled::edge_cache::{CompiledCachePolicy, CompiledShardKeys};
 use weir_policy::compiled::{CompiledRoute, FORMAT, SlotConfig};
 use weir_policy::matching::check_header_name;
@@ -37,7 +39,7 @@ impl CacheRules {
         Ok(Self {
             policy: policy.clone(),
             shards: shards
-                .map(|shards| ShardKeys::try_new(shards, routes))
+                .map(|shards| ShardKeys::try_new(shards, routes, policy))
                 .transpose()?,
             ttl_matchers: ttl_matchers(policy)?,
         })
@@ -83,7 +85,23 @@ impl CacheRules {
 }
 
 impl ShardKeys {
-    fn try_new(shards: &CompiledShardKeys, routes: &[CompiledRoute]) -> Result<Self, Problem> {
+    /// The selector is that of a slot whose policies are the maps. Their content is of no matter to it; their type is that
+    /// of the filter's own slot, so that the module has the selector's code once.
+    fn try_new(
+        shards: &CompiledShardKeys,
+        routes: &[CompiledRoute],
+        policy: &CompiledCachePolicy,
+    ) -> Result<Self, Problem> {
+        let mut policies = BTreeMap::new();
+        let mut maps = Vec::with_capacity(shards.maps.len());
+        for (name, sources) in &shards.maps {
+            let reader = KeyReader::try_new(sources).map_err(|problem| {
+                let name = weir_policy::problem::escape(name);
+                below(&format!("/key/shardKeys/maps/{name}"), problem)
+            })?;
+            maps.push((name.clone(), reader));
+            policies.insert(name.clone(), policy.clone());
+        }
         let config = SlotConfig {
             format: FORMAT,
             slot: "shard-keys".to_owned(),
@@ -91,31 +109,22 @@ impl ShardKeys {
             control: None,
             routes: routes.to_vec(),
             rules: shards.rules.clone(),
-            policies: shards.maps.clone(),
+            policies,
         };
         let selector = config.check().and_then(|()| Selector::try_new(&config));
         let selector = selector
             .map_err(|error| Problem::new("invalid_shard_keys", "/key/shardKeys", error.to_string()))?;
-        let compile = |(name, sources): (&String, &Vec<_>)| {
-            let reader = KeyReader::try_new(sources).map_err(|problem| {
-                let name = weir_policy::problem::escape(name);
-                below(&format!("/key/shardKeys/maps/{name}"), problem)
-            })?;
-            Ok((name.clone(), reader))
-        };
-        Ok(Self {
-            selector,
-            maps: shards.maps.iter().map(compile).collect::<Result<_, Problem>>()?,
-        })
+        Ok(Self { selector, maps })
     }
 }
 
 fn ttl_matchers(policy: &CompiledCachePolicy) -> Result<Vec<Option<Matcher>>, Problem> {
-    let compile = |(index, rule): (usize, &weir_policy::compiled::edge_cache::TtlRule)| {
+    let mut matchers = Vec::with_capacity(policy.ttl.rules.len());
+    for (index, rule) in policy.ttl.rules.iter().enumerate() {
         let matcher = rule.request_match.as_ref().map(Matcher::try_new).transpose();
-        matcher.map_err(|problem| below(&format!("/ttl/rules/{index}/match"), problem))
-    };
-    policy.ttl.rules.iter().enumerate().map(compile).collect()
+        matchers.push(matcher.map_err(|problem| below(&format!("/ttl/rules/{index}/match"), problem))?);
+    }
+    Ok(matchers)
 }
 
 /// Every name of a header is lower-case and one.

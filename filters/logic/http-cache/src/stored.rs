@@ -3,7 +3,7 @@
 use crate::headers::Headers;
 use crate::judge::{NotStored, Seen, add_date};
 use crate::rules::CacheRules;
-use crate::text::{Backslash, items};
+use crate::text::Backslash;
 
 /// The most tags of a response.
 const MAX_TAGS: usize = 64;
@@ -36,11 +36,8 @@ pub(crate) fn is_hop_by_hop(name: &[u8]) -> bool {
 
 /// The names that `Connection` lists.
 pub(crate) fn listed_by_connection(headers: &Headers) -> Vec<Vec<u8>> {
-    let lines = headers.values("connection");
-    lines
-        .flat_map(|value| items(value, Backslash::Plain))
-        .map(<[u8]>::to_ascii_lowercase)
-        .collect()
+    let names = headers.items("connection", Backslash::Plain);
+    names.map(<[u8]>::to_ascii_lowercase).collect()
 }
 
 /// The fields of a response that are stored: without those of one hop, those that `Connection` lists, and those `without`
@@ -60,13 +57,18 @@ pub(crate) fn fields(seen: &Seen<'_>, without: &[Vec<u8>]) -> Headers {
 impl CacheRules {
     /// The tags of a response, each once.
     pub(crate) fn tags(&self, headers: &Headers) -> Result<Vec<Vec<u8>>, NotStored> {
-        let names = self.policy().tags.headers.iter();
-        let values = names.flat_map(|name| headers.values(name));
-        let separates = |byte: &u8| matches!(byte, b' ' | b',' | b'\t');
         let mut tags: Vec<Vec<u8>> = Vec::new();
-        for tag in values.flat_map(|value| value.split(separates)) {
-            if !tag.is_empty() && !tags.iter().any(|known| known == tag) {
-                tags.push(tag.to_vec());
+        for value in self
+            .policy()
+            .tags
+            .headers
+            .iter()
+            .flat_map(|name| headers.values(name))
+        {
+            for tag in value.split(|byte| matches!(byte, b' ' | b',' | b'\t')) {
+                if tags.len() <= MAX_TAGS && !tag.is_empty() && !tags.iter().any(|known| known == tag) {
+                    tags.push(tag.to_vec());
+                }
             }
         }
         let bytes: usize = tags.iter().map(Vec::len).sum();

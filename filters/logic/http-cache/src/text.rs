@@ -1,5 +1,7 @@
 //! Lists, numbers and tokens in field values (RFC 9110 section 5.6).
 
+use std::collections::BinaryHeap;
+
 /// The most seconds that a duration or an age has (RFC 9111 section 1.2.2).
 pub(crate) const MAX_SECONDS: u64 = 1 << 31;
 
@@ -14,15 +16,35 @@ pub(crate) enum Backslash {
 
 /// The members of a list, without the white space around them, empty ones left out (RFC 9110 section 5.6.1.2). A comma
 /// within quotes is part of its member.
-pub(crate) fn items(value: &[u8], backslash: Backslash) -> impl Iterator<Item = &[u8]> {
-    let mut left = Some(value);
-    let split = move || {
-        let text = left?;
-        let end = end_of_item(text, backslash);
-        left = text.get(end + 1..);
-        text.get(..end).map(trim)
-    };
-    std::iter::from_fn(split).filter(|item| !item.is_empty())
+pub(crate) fn items(value: &[u8], backslash: Backslash) -> Items<'_> {
+    Items {
+        left: Some(value),
+        backslash,
+    }
+}
+
+/// The members of a list, see [`items`].
+#[derive(Clone, Debug)]
+pub(crate) struct Items<'v> {
+    left: Option<&'v [u8]>,
+    backslash: Backslash,
+}
+
+impl<'v> Iterator for Items<'v> {
+    type Item = &'v [u8];
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let text = self.left?;
+            let end = end_of_item(text, self.backslash);
+            self.left = text.get(end + 1..);
+            let item = trim(text.get(..end)?);
+            if !item.is_empty() {
+                return Some(item);
+            }
+        }
+    }
 }
 
 fn end_of_item(text: &[u8], backslash: Backslash) -> usize {
@@ -98,4 +120,11 @@ pub(crate) fn push_number(text: &mut Vec<u8>, value: u64) {
 pub(crate) fn begins_with(value: &[u8], prefix: &[u8]) -> bool {
     let found = value.get(..prefix.len());
     found.is_some_and(|found| found.eq_ignore_ascii_case(prefix))
+}
+
+/// The texts in their order, each with its place among those given; of equal ones the first comes first. Clients choose how
+/// many there are, so the time is O(n log n); a heap's code is a tenth of that of the standard library's sorts.
+pub(crate) fn sorted<'t>(texts: impl Iterator<Item = &'t [u8]>) -> Vec<(&'t [u8], usize)> {
+    let heap: BinaryHeap<(&[u8], usize)> = texts.enumerate().map(|(place, text)| (text, place)).collect();
+    heap.into_sorted_vec()
 }

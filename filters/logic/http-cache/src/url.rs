@@ -4,6 +4,8 @@ use weir_policy::compiled::edge_cache::QueryParameters;
 use weir_route_match::{path_of, query_of};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::text::sorted;
+
 /// A scheme, so far as a cache of HTTP has them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Scheme {
@@ -171,7 +173,11 @@ pub(crate) fn push_query(url: &mut Vec<u8>, target: &[u8], rules: Query<'_>) {
     let mut pairs: Vec<&[u8]> = query.split(|byte| *byte == b'&').filter(counts).collect();
     if rules.sort {
         // Parameters of one name keep their order, which may mean something.
-        pairs.sort_by_key(|pair| name_of(pair));
+        let order = sorted(pairs.iter().map(|pair| name_of(pair)));
+        let ordered = order
+            .into_iter()
+            .filter_map(|(_, place)| pairs.get(place).copied());
+        pairs = ordered.collect();
     }
     for (index, pair) in pairs.into_iter().enumerate() {
         url.push(if index == 0 { b'?' } else { b'&' });

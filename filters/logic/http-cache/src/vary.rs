@@ -2,7 +2,7 @@
 
 use crate::headers::Headers;
 use crate::key::{CacheKey, KeyText};
-use crate::text::{Backslash, items};
+use crate::text::{Backslash, sorted};
 use crate::wire::{Reader, Writer};
 
 const MARK: &[u8; 4] = b"WCV\x01";
@@ -17,10 +17,7 @@ impl VaryRule {
     /// Of a response, without the names in `ignored`. None: it varies by what no header says (`*`).
     pub(crate) fn of(headers: &Headers, ignored: &[String]) -> Option<Self> {
         let mut rule = Self::default();
-        for item in headers
-            .values("vary")
-            .flat_map(|value| items(value, Backslash::Plain))
-        {
+        for item in headers.items("vary", Backslash::Plain) {
             let name = item.to_ascii_lowercase();
             if name == b"*" {
                 return None;
@@ -32,9 +29,12 @@ impl VaryRule {
         Some(rule)
     }
 
-    pub(crate) fn of_names(mut names: Vec<Vec<u8>>) -> Self {
-        names.sort_unstable();
-        Self { names }
+    pub(crate) fn of_names(names: Vec<Vec<u8>>) -> Self {
+        let mut rule = Self::default();
+        for name in names {
+            rule.add(name);
+        }
+        rule
     }
 
     pub(crate) fn add(&mut self, name: Vec<u8>) {
@@ -101,9 +101,8 @@ impl VaryRule {
 /// case either.
 pub(crate) fn normal(name: &[u8], request: &Headers) -> Option<Vec<u8>> {
     let name = std::str::from_utf8(name).ok()?;
-    let mut values = request.values(name).peekable();
-    values.peek()?;
-    let members = values.flat_map(|value| items(value, Backslash::Escapes));
+    request.get(name)?;
+    let members = request.items(name, Backslash::Escapes);
     let members: Vec<Vec<u8>> = match name {
         "accept-language" | "accept-encoding" | "accept-charset" => set(members, true),
         "accept" => set(members, false),
@@ -113,10 +112,14 @@ pub(crate) fn normal(name: &[u8], request: &Headers) -> Option<Vec<u8>> {
 }
 
 fn set<'v>(members: impl Iterator<Item = &'v [u8]>, lower: bool) -> Vec<Vec<u8>> {
-    let mut members: Vec<Vec<u8>> = members.map(|member| preference(member, lower)).collect();
-    members.sort_unstable();
-    members.dedup();
-    members
+    let members: Vec<Vec<u8>> = members.map(|member| preference(member, lower)).collect();
+    let mut set: Vec<Vec<u8>> = Vec::with_capacity(members.len());
+    for (member, _) in sorted(members.iter().map(Vec::as_slice)) {
+        if set.last().is_none_or(|last| last != member) {
+            set.push(member.to_vec());
+        }
+    }
+    set
 }
 
 /// `De ; q=1.0` is `de`.
