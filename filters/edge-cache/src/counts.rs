@@ -24,7 +24,7 @@ pub(crate) enum Miss {
     /// What was stored was stale.
     Stale,
     /// Its answer could not be stored lately.
-    HitForMiss,
+    Remembered,
     /// Another fetches it, and this one could not wait.
     Alone,
     /// Another fetches it, and took too long.
@@ -32,7 +32,7 @@ pub(crate) enum Miss {
     /// HEAD fetches nothing that could be stored.
     Head,
     /// The client wanted nothing else than what is stored.
-    OnlyIfCached,
+    Refused,
     /// There was no room to note who fetches it.
     NoRoom,
     /// The cache failed.
@@ -42,8 +42,8 @@ pub(crate) enum Miss {
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    HitMemory,
-    HitShared,
+    Memory,
+    Shared,
     Collapsed,
     Stale,
     Validated,
@@ -76,15 +76,15 @@ impl Outcome {
     pub(crate) const fn hit(tier: Tier, held: bool) -> Self {
         match (held, tier) {
             (true, _) => Self::Collapsed,
-            (false, Tier::Own) => Self::HitMemory,
-            (false, Tier::Shared) => Self::HitShared,
+            (false, Tier::Own) => Self::Memory,
+            (false, Tier::Shared) => Self::Shared,
         }
     }
 
     const fn label(self) -> &'static str {
         match self {
-            Self::HitMemory => "hit-memory",
-            Self::HitShared => "hit-shared",
+            Self::Memory => "hit-memory",
+            Self::Shared => "hit-shared",
             Self::Collapsed => "collapsed",
             Self::Stale => "stale",
             Self::Validated => "validated",
@@ -99,11 +99,11 @@ impl Miss {
         match self {
             Self::Absent => "miss-absent",
             Self::Stale => "miss-stale",
-            Self::HitForMiss => "miss-hit-for-miss",
+            Self::Remembered => "miss-hit-for-miss",
             Self::Alone => "miss-alone",
             Self::Late => "miss-late",
             Self::Head => "miss-head",
-            Self::OnlyIfCached => "miss-only-if-cached",
+            Self::Refused => "miss-only-if-cached",
             Self::NoRoom => "miss-no-room",
             Self::Failed => "miss-failed",
         }

@@ -155,7 +155,13 @@ impl EdgeCacheFilter {
         let (Some(status), Ok(now_ms)) = (status_of(&headers), host.now_ms()) else {
             return self.fail(fetch, None, host);
         };
-        let stale_will_do = matches!(fetch.purpose, Purpose::Validate { stale_if_error: true, .. } | Purpose::Refresh);
+        let stale_will_do = matches!(
+            fetch.purpose,
+            Purpose::Validate {
+                stale_if_error: true,
+                ..
+            } | Purpose::Refresh
+        );
         match status {
             304 => self.confirm(fetch, &headers, now_ms, host),
             FAILURE.. if stale_will_do => self.fail(fetch, Some(status), host),
@@ -203,7 +209,13 @@ impl EdgeCacheFilter {
     ) {
         fetch.visit.policy.counts.validation(Validation::Replaced);
         let rules = &fetch.visit.policy.rules;
-        let judged = rules.judge(&as_get(&fetch.visit.request), status, &headers, fetch.sent_ms, now_ms);
+        let judged = rules.judge(
+            &as_get(&fetch.visit.request),
+            status,
+            &headers,
+            fetch.sent_ms,
+            now_ms,
+        );
         if let Purpose::Validate { client, .. } = &fetch.purpose {
             client.policy.counts.request(Outcome::Miss(Miss::Stale));
             let told = weir_http_cache::Forwarded {
@@ -272,7 +284,10 @@ impl EdgeCacheFilter {
 
     /// Gives up calls that took too long.
     pub(crate) fn give_up_fetches(&self, now_ms: u64, host: &impl RootHost) {
-        self.give_up_if(|fetch| now_ms > fetch.deadline_ms() || now_ms < fetch.sent_ms, host);
+        self.give_up_if(
+            |fetch| now_ms > fetch.deadline_ms() || now_ms < fetch.sent_ms,
+            host,
+        );
     }
 
     /// Gives up all calls: nobody will answer.

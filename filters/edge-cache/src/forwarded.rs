@@ -31,21 +31,21 @@ pub(crate) struct Fill {
 
 impl Forwarded {
     /// A request whose answer is not kept.
-    pub(crate) const fn unkept(reason: FwdReason, sent_ms: u64) -> Self {
-        Self {
+    pub(crate) fn unkept(reason: FwdReason, sent_ms: u64) -> Box<Self> {
+        Box::new(Self {
             reason,
             collapsed: false,
             sent_ms,
             fill: None,
             capture: None,
-        }
+        })
     }
 
-    pub(crate) fn filling(reason: FwdReason, sent_ms: u64, fill: Fill) -> Self {
-        Self {
-            fill: Some(fill),
-            ..Self::unkept(reason, sent_ms)
-        }
+    /// A request whose answer may be kept.
+    pub(crate) fn filling(reason: FwdReason, sent_ms: u64, fill: Fill) -> Box<Self> {
+        let mut forwarded = Self::unkept(reason, sent_ms);
+        forwarded.fill = Some(fill);
+        forwarded
     }
 }
 

@@ -128,7 +128,7 @@ impl EdgeCacheFilter {
         };
         let judged = Cell::<Judged>::default();
         let verdict = self.purges().verdict(&Values(host), object, &judged, now_ms);
-        verdict.map_or(true, |verdict| verdict != Verdict::Valid)
+        verdict != Ok(Verdict::Valid)
     }
 
     /// Stores under the key that the response's `Vary` asks for.
@@ -198,14 +198,7 @@ impl EdgeCacheFilter {
     ) -> Result<Option<Place>, Failed> {
         let primary = Place::primary(&visit.request);
         let bytes = rule.to_bytes(&[]);
-        let stored = store.store(
-            &Values(host),
-            token,
-            &primary.key(),
-            Kind::Vary,
-            &bytes,
-            now_ms,
-        )?;
+        let stored = store.store(&Values(host), token, &primary.key(), Kind::Vary, &bytes, now_ms)?;
         let Stored::Stored { stamp, .. } = stored else {
             return Ok(None);
         };

@@ -97,13 +97,7 @@ impl Post {
         Ok(())
     }
 
-    fn tell(
-        &self,
-        queue: QueueId,
-        slot: &str,
-        now_ms: u64,
-        host: &impl SharedData,
-    ) -> Result<(), HostError> {
+    fn tell(&self, queue: QueueId, slot: &str, now_ms: u64, host: &impl SharedData) -> Result<(), HostError> {
         for _ in 0..ATTEMPTS {
             let found = host.load(&key(slot))?;
             let version = found.as_ref().map(|(_, version)| *version);

@@ -29,17 +29,13 @@ pub(crate) enum Step {
     /// It is answered.
     Answer(Ready),
     /// It goes on.
-    Forward(Forwarded),
+    Forward(Box<Forwarded>),
     /// It waits.
     Hold,
 }
 
-/// What a look-up came to.
-enum Looked {
-    Done(Step),
-    /// Something has changed in the meantime.
-    Again,
-}
+/// What a look-up came to; none: something has changed in the meantime, look again.
+type Looked = Option<Step>;
 
 impl EdgeCacheFilter {
     /// A request has come.
@@ -49,7 +45,10 @@ impl EdgeCacheFilter {
             return Action::Continue;
         };
         let headers: Headers = pairs::read(&pairs).collect();
-        let policy = self.selector.select(&headers).and_then(|index| self.policies.get(index));
+        let policy = self
+            .selector
+            .select(&headers)
+            .and_then(|index| self.policies.get(index));
         let Some(policy) = policy else {
             return Action::Continue;
         };
@@ -120,8 +119,8 @@ impl EdgeCacheFilter {
     fn step_enforced(&self, visit: &Rc<Visit>, held: bool, now_ms: u64, host: &impl Host) -> Step {
         for _ in 0..ATTEMPTS {
             match self.look(visit, held, now_ms, host) {
-                Ok(Looked::Done(step)) => return step,
-                Ok(Looked::Again) => {}
+                Ok(Some(step)) => return step,
+                Ok(None) => {}
                 Err(error) => {
                     self.log(error, "the cache could not be read", host);
                     break;
@@ -191,7 +190,7 @@ impl EdgeCacheFilter {
                     return self.miss(visit, place, seen, (FwdReason::Miss, held), now_ms, host);
                 };
                 visit.policy.counts.request(Outcome::hit(found.tier, held));
-                Ok(Looked::Done(Step::Answer(ready)))
+                Ok(Some(Step::Answer(ready)))
             }
             Reuse::StaleWhileRevalidate => {
                 let Some(ready) = Ready::of_stored(visit, &stored, &hit, host) else {
@@ -201,7 +200,7 @@ impl EdgeCacheFilter {
                 if found.refreshing.is_none() {
                     self.refresh(visit, place, stored, found.stamp, now_ms, host)?;
                 }
-                Ok(Looked::Done(Step::Answer(ready)))
+                Ok(Some(Step::Answer(ready)))
             }
             Reuse::Validate { .. } if visit.request.directives.only_if_cached => Ok(only_if_cached(visit)),
             Reuse::Validate { stale_if_error } => {
@@ -247,7 +246,7 @@ impl EdgeCacheFilter {
         }
         if visit.request.is_head() {
             visit.policy.counts.request(Outcome::Miss(Miss::Head));
-            return Ok(Looked::Done(Step::Forward(Forwarded::unkept(reason, now_ms))));
+            return Ok(Some(Step::Forward(Forwarded::unkept(reason, now_ms))));
         }
         let forward = |token, miss| {
             visit.policy.counts.request(Outcome::Miss(miss));
@@ -255,28 +254,26 @@ impl EdgeCacheFilter {
                 place: place.clone(),
                 token,
             };
-            let forwarded = Forwarded::filling(reason, now_ms, fill);
-            Looked::Done(Step::Forward(Forwarded {
-                collapsed: held,
-                ..forwarded
-            }))
+            let mut forwarded = Forwarded::filling(reason, now_ms, fill);
+            forwarded.collapsed = held;
+            Some(Step::Forward(forwarded))
         };
         match self.claim(visit, &place, seen, now_ms, host)? {
             Claim::Leader(token) => Ok(forward(token, Miss::Absent)),
-            Claim::HitForMiss(token) => Ok(forward(token, Miss::HitForMiss)),
+            Claim::HitForMiss(token) => Ok(forward(token, Miss::Remembered)),
             Claim::Follow { here, until_ms } => {
                 let filling = Filling { here, until_ms };
                 Ok(self.follow(visit, &place, filling, now_ms, host))
             }
-            Claim::Changed => Ok(Looked::Again),
+            Claim::Changed => Ok(None),
             Claim::NoRoom => {
                 visit.policy.counts.request(Outcome::Miss(Miss::NoRoom));
-                Ok(Looked::Done(Step::Forward(Forwarded::unkept(reason, now_ms))))
+                Ok(Some(Step::Forward(Forwarded::unkept(reason, now_ms))))
             }
         }
     }
 
-    fn claim(
+    pub(crate) fn claim(
         &self,
         visit: &Visit,
         place: &Place,
@@ -306,13 +303,11 @@ impl EdgeCacheFilter {
     ) -> Looked {
         let unkept = || {
             visit.policy.counts.request(Outcome::Miss(Miss::Alone));
-            Looked::Done(Step::Forward(Forwarded::unkept(FwdReason::Miss, now_ms)))
+            Some(Step::Forward(Forwarded::unkept(FwdReason::Miss, now_ms)))
         };
         let policy = visit.policy.spec();
         let key = place.key().hash;
-        let until_ms = visit
-            .arrived_ms
-            .saturating_add(policy.coalesce.timeout_ms.into());
+        let until_ms = visit.arrived_ms.saturating_add(policy.coalesce.timeout_ms.into());
         let full = || {
             let waiting = self.memory.waiting.count(visit.policy.id, key);
             u32::try_from(waiting).map_or(true, |waiting| waiting >= policy.coalesce.max_waiters)
@@ -325,14 +320,14 @@ impl EdgeCacheFilter {
             let noted = store.map(|store| store.follow(&Values(host), &place.key(), now_ms));
             match noted {
                 Ok(Ok(true)) => {}
-                Ok(Ok(false)) => return Looked::Again,
+                Ok(Ok(false)) => return None,
                 Ok(Err(_)) | Err(_) => return unkept(),
             }
         }
         visit.set(State::Held);
         let until_ms = until_ms.min(filling.until_ms);
         self.memory.waiting.add(visit, key, until_ms);
-        Looked::Done(Step::Hold)
+        Some(Step::Hold)
     }
 
     /// The origin is asked whether what is stored is still the one, while the request waits.
@@ -352,11 +347,11 @@ impl EdgeCacheFilter {
                 let filling = Filling { here, until_ms };
                 return Ok(self.follow(visit, &place, filling, now_ms, host));
             }
-            Claim::Changed => return Ok(Looked::Again),
+            Claim::Changed => return Ok(None),
             Claim::NoRoom => {
                 visit.policy.counts.request(Outcome::Miss(Miss::NoRoom));
                 let forwarded = Forwarded::unkept(FwdReason::Stale, now_ms);
-                return Ok(Looked::Done(Step::Forward(forwarded)));
+                return Ok(Some(Step::Forward(forwarded)));
             }
         };
         let fill = Fill { place, token };
@@ -365,7 +360,7 @@ impl EdgeCacheFilter {
         let Some(cluster) = cluster else {
             visit.policy.counts.request(Outcome::Miss(Miss::Stale));
             let forwarded = Forwarded::filling(FwdReason::Stale, now_ms, fill);
-            return Ok(Looked::Done(Step::Forward(forwarded)));
+            return Ok(Some(Step::Forward(forwarded)));
         };
         let purpose = Purpose::Validate {
             client: Rc::clone(visit),
@@ -385,11 +380,11 @@ impl EdgeCacheFilter {
             visit.set(State::New);
             host.log(Level::Debug, &format!("edge-cache: nobody to validate: {error}"));
             visit.policy.counts.request(Outcome::Miss(Miss::Stale));
-            let fill = unsent.map(|fetch| fetch.fill);
-            let unkept = Forwarded::unkept(FwdReason::Stale, now_ms);
-            return Ok(Looked::Done(Step::Forward(Forwarded { fill, ..unkept })));
+            let mut forwarded = Forwarded::unkept(FwdReason::Stale, now_ms);
+            forwarded.fill = unsent.map(|fetch| fetch.fill);
+            return Ok(Some(Step::Forward(forwarded)));
         }
-        Ok(Looked::Done(Step::Hold))
+        Ok(Some(Step::Hold))
     }
 
     /// What is stored is fetched anew behind the client's back, if nobody does so already.
@@ -434,8 +429,8 @@ impl EdgeCacheFilter {
 }
 
 fn only_if_cached(visit: &Visit) -> Looked {
-    visit.policy.counts.request(Outcome::Miss(Miss::OnlyIfCached));
-    Looked::Done(Step::Answer(Ready::bare(Answer::only_if_cached())))
+    visit.policy.counts.request(Outcome::Miss(Miss::Refused));
+    Some(Step::Answer(Ready::bare(Answer::only_if_cached())))
 }
 
 fn failed(_: weir_cache_store::Failed) -> HostError {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use weir_host::port::{Host, ResponseHost};
+use weir_host::port::{Host, Properties, ResponseHost};
 use weir_host::{HostError, pairs};
 use weir_http_cache::{Change, Head, Headers, NotStored};
 
@@ -26,7 +26,7 @@ impl EdgeCacheFilter {
                 visit.set(State::Answered { typed });
                 untyped(typed, host)
             }
-            State::Unsafe => self.see_unsafe(visit, host),
+            State::Unsafe => self.see_unsafe(visit, ends, host),
             State::Forwarded(forwarded) => self.see_forwarded(visit, forwarded, ends, host),
             // Another filter, or Envoy itself, answered a request that was held.
             State::Held => {
@@ -43,7 +43,7 @@ impl EdgeCacheFilter {
     fn see_forwarded(
         &self,
         visit: &Rc<Visit>,
-        mut forwarded: Forwarded,
+        mut forwarded: Box<Forwarded>,
         ends: bool,
         host: &impl ResponseHost,
     ) -> Result<(), HostError> {
@@ -84,7 +84,7 @@ impl EdgeCacheFilter {
         if forwarded.fill.is_none() {
             return Ok((headers, Err(NotStored::Method)));
         }
-        if host.property(&["response", "code_details"])?.as_deref() != Some(VIA_UPSTREAM) {
+        if !came_from_upstream(host)? {
             return Ok((headers, Err(NotStored::Status)));
         }
         let rules = &visit.policy.rules;
@@ -183,9 +183,9 @@ impl EdgeCacheFilter {
     }
 
     /// All of the response has passed.
-    fn complete(&self, visit: &Rc<Visit>, forwarded: Forwarded, host: &impl Host) {
-        let (Some(fill), Some(capture), Ok(now_ms)) = (forwarded.fill, forwarded.capture, host.now_ms())
-        else {
+    pub(crate) fn complete(&self, visit: &Rc<Visit>, forwarded: Box<Forwarded>, host: &impl Host) {
+        let Forwarded { fill, capture, .. } = *forwarded;
+        let (Some(fill), Some(capture), Ok(now_ms)) = (fill, capture, host.now_ms()) else {
             return;
         };
         self.keep(visit, fill, capture, now_ms, host);
@@ -211,7 +211,17 @@ impl EdgeCacheFilter {
 
 /// Envoy gives an answer without a content type one.
 fn untyped(typed: bool, host: &impl ResponseHost) -> Result<(), HostError> {
-    if typed { Ok(()) } else { host.remove("content-type") }
+    if typed {
+        Ok(())
+    } else {
+        host.remove("content-type")
+    }
+}
+
+/// Whether the response is the origin's, not one that Envoy or another filter made.
+pub(crate) fn came_from_upstream(host: &impl Properties) -> Result<bool, HostError> {
+    let details = host.property(&["response", "code_details"])?;
+    Ok(details.as_deref() == Some(VIA_UPSTREAM))
 }
 
 /// The status among a response's headers.

@@ -1,19 +1,30 @@
 //! Requests that change things make what is stored of them out of date (RFC 9111 section 4.4).
 
+use std::rc::Rc;
+
+use weir_cache_store::Claim;
 use weir_host::port::{Host, ResponseHost};
 use weir_host::{HostError, pairs};
-use weir_http_cache::{Asked, CacheKey, Headers};
+use weir_http_cache::{Asked, CacheKey, FwdReason, Head, Headers, Method};
 
 use crate::EdgeCacheFilter;
+use crate::capture::Capture;
 use crate::find::Place;
+use crate::forwarded::{Fill, Forwarded};
 use crate::post::Message;
-use crate::response::status_of;
+use crate::response::{came_from_upstream, status_of};
 use crate::values::Values;
-use crate::visit::Visit;
+use crate::visit::{State, Visit};
 
 impl EdgeCacheFilter {
-    /// The answer to a request that may have changed something.
-    pub(crate) fn see_unsafe(&self, visit: &Visit, host: &impl ResponseHost) -> Result<(), HostError> {
+    /// The answer to a request that may have changed something. What it has made out of date goes; the answer to POST may
+    /// itself be what GET would get (RFC 9110 section 9.3.3).
+    pub(crate) fn see_unsafe(
+        &self,
+        visit: &Rc<Visit>,
+        ends: bool,
+        host: &impl ResponseHost,
+    ) -> Result<(), HostError> {
         let headers: Headers = pairs::read(&host.pairs()?).collect();
         let status = status_of(&headers).ok_or(HostError::BadArgument)?;
         let rules = &visit.policy.rules;
@@ -21,6 +32,36 @@ impl EdgeCacheFilter {
             if let Some(key) = key_of(visit, &url) {
                 self.invalidate(visit, &key, host)?;
             }
+        }
+        if visit.request.method != Method::Post {
+            return Ok(());
+        }
+        let now_ms = host.now_ms()?;
+        match rules.judge(&visit.request, status, &headers, visit.arrived_ms, now_ms) {
+            Ok(head) if came_from_upstream(host)? => self.capture_post(visit, head, ends, now_ms, host),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    fn capture_post(
+        &self,
+        visit: &Rc<Visit>,
+        head: Head,
+        ends: bool,
+        now_ms: u64,
+        host: &impl Host,
+    ) -> Result<(), HostError> {
+        let place = Place::primary(&visit.request);
+        let Claim::Leader(token) = self.claim(visit, &place, None, now_ms, host)? else {
+            return Ok(());
+        };
+        let fill = Fill { place, token };
+        let mut forwarded = Forwarded::filling(FwdReason::Method, visit.arrived_ms, fill);
+        forwarded.capture = Some(Capture::new(head));
+        if ends {
+            self.complete(visit, forwarded, host);
+        } else {
+            visit.set(State::Forwarded(forwarded));
         }
         Ok(())
     }

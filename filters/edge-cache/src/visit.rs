@@ -38,7 +38,7 @@ pub(crate) enum State {
         typed: bool,
     },
     /// It went on, and its answer may be kept.
-    Forwarded(Forwarded),
+    Forwarded(Box<Forwarded>),
     /// It may have changed what is stored.
     Unsafe,
     /// Nothing more happens.
@@ -46,10 +46,6 @@ pub(crate) enum State {
 }
 
 impl Visit {
-    pub(crate) fn is_held(&self) -> bool {
-        matches!(*self.state.borrow(), State::Held)
-    }
-
     pub(crate) fn set(&self, state: State) {
         *self.state.borrow_mut() = state;
     }

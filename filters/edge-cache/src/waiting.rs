@@ -50,9 +50,7 @@ impl Waiting {
 
     /// Forgets a request.
     pub(crate) fn forget(&self, visit: &Rc<Visit>) {
-        self.0
-            .borrow_mut()
-            .retain(|held| !Rc::ptr_eq(&held.visit, visit));
+        self.0.borrow_mut().retain(|held| !Rc::ptr_eq(&held.visit, visit));
     }
 
     fn take_if(&self, wanted: impl Fn(&Held) -> bool) -> Vec<Rc<Visit>> {

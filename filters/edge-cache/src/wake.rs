@@ -15,12 +15,7 @@ use crate::visit::{State, Visit};
 impl EdgeCacheFilter {
     /// What `message` is about has changed: all who wait for it, here and where it is asked for in other workers, look again.
     pub(crate) fn wake(&self, message: Message, others: bool, now_ms: u64, host: &impl Host) {
-        if others
-            && let Err(error) = self
-                .memory
-                .post
-                .tell_others(message, &self.slot, now_ms, host)
-        {
+        if others && let Err(error) = self.memory.post.tell_others(message, &self.slot, now_ms, host) {
             self.log(error, "other workers were not told", host);
         }
         self.wake_own(message, now_ms, host);
@@ -51,11 +46,8 @@ impl EdgeCacheFilter {
     /// Lets a held request go on without keeping its answer.
     pub(crate) fn let_go(&self, visit: &Rc<Visit>, miss: Miss, now_ms: u64, host: &impl Host) {
         visit.policy.counts.request(Outcome::Miss(miss));
-        let unkept = Forwarded::unkept(FwdReason::Miss, now_ms);
-        let forwarded = Forwarded {
-            collapsed: true,
-            ..unkept
-        };
+        let mut forwarded = Forwarded::unkept(FwdReason::Miss, now_ms);
+        forwarded.collapsed = true;
         self.carry_out(visit, Step::Forward(forwarded), host);
     }
 

@@ -17,8 +17,11 @@ pub struct Counter {
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
     /// Sorted.
-    by_name: Rc<RefCell<Vec<(String, Rc<Counter>)>>>,
+    by_name: Rc<RefCell<Vec<Named>>>,
 }
+
+/// A counter and its name.
+type Named = (String, Rc<Counter>);
 
 impl Counter {
     /// Counts one.
