@@ -75,6 +75,16 @@ impl Client {
         self.call(Method::POST, path, body.into()).await?.json()
     }
 
+    /// Puts `body` at `path`.
+    pub(crate) async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        let body = serde_json::to_vec(body).map_err(|error| self.failed(&error))?;
+        self.call(Method::PUT, path, body.into()).await?.json()
+    }
+
     /// Reads what stands at `path`.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
         self.call(Method::GET, path, Bytes::new()).await?.json()

@@ -15,7 +15,7 @@ use crate::table;
 #[derive(Debug, Args)]
 #[command(after_help = format!("{GET_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub struct GetOptions {
-    /// ShardMap, Gateway, Backend, EnvoyResource (in any case, singular or plural), or all
+    /// ShardMap, CachePolicy, RateLimitPolicy, Gateway, Backend, EnvoyResource (in any case, singular or plural), or all
     kind: KindOrAll,
     /// One document; left out: every document of the kind
     name: Option<Name>,
@@ -36,7 +36,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = format!("{DELETE_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub struct DeleteOptions {
-    /// ShardMap, Gateway, Backend or EnvoyResource, in any case, singular or plural
+    /// ShardMap, CachePolicy, RateLimitPolicy, Gateway, Backend or EnvoyResource, in any case, singular or plural
     kind: Kind,
     /// Which
     name: Name,
@@ -54,7 +54,7 @@ Examples:
 
 /// The namespace that a command is about.
 #[derive(Debug, Args)]
-pub(crate) struct NamespaceOptions {
+pub struct NamespaceOptions {
     /// The namespace
     #[arg(short, long, default_value = Name::DEFAULT_NAMESPACE, value_name = "NAMESPACE")]
     pub(crate) namespace: Name,

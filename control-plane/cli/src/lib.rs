@@ -23,6 +23,7 @@
 
 mod apply;
 mod atomic;
+mod cache;
 mod client;
 mod compile;
 mod completion;
@@ -32,6 +33,7 @@ pub mod failure;
 mod modules;
 pub mod options;
 mod proxy;
+mod purge;
 mod quota;
 mod ring;
 mod schema;
@@ -87,6 +89,8 @@ pub async fn run_in(
         Command::Status(options) => status::run(options, global.timeout(), &client, console).await,
         Command::Ring(command) => ring::run(command, &client, console).await,
         Command::Quota(command) => quota::run(command, &client, console).await,
+        Command::Purge(command) => purge::run(command, global.timeout(), &client, console).await,
+        Command::Cache(command) => cache::run(command, &client, console).await,
         Command::Modules(command) => modules::run(command, &client, console).await,
         Command::Proxy(command) => proxy::run(command, &client, console).await,
         Command::Schema(options) => schema::run(options, console),

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use weir_policy::quantity::Duration;
 
 use crate::apply::ApplyOptions;
+use crate::cache::CacheCommand;
 use crate::compile::CompileOptions;
 use crate::completion::CompletionOptions;
 use crate::console::Format;
@@ -14,6 +15,7 @@ use crate::documents::{DeleteOptions, GetOptions};
 use crate::failure::EXIT_CODES;
 use crate::modules::ModulesCommand;
 use crate::proxy::ProxyCommand;
+use crate::purge::PurgeCommand;
 use crate::quota::QuotaCommand;
 use crate::ring::RingCommand;
 use crate::schema::SchemaOptions;
@@ -21,7 +23,7 @@ use crate::status::StatusOptions;
 use crate::test::TestOptions;
 use crate::validate::ValidateOptions;
 
-/// Tune Envoy's sharding, live and safely: check documents, apply them, see what every proxy made of them.
+/// Tune Envoy's sharding, limits and caches, live and safely: check documents, apply them, see what every proxy made of them.
 #[derive(Debug, Parser)]
 #[command(name = "weir", version, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -51,7 +53,7 @@ pub struct GlobalOptions {
     /// How answers are written to stdout; messages go to stderr
     #[arg(short, long, global = true, help_heading = GLOBAL, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Format,
-    /// How long an answer of the control plane may take; with `status --wait`, how long to wait in all
+    /// How long an answer of the control plane may take; with --wait, how long to wait in all
     #[arg(long, global = true, help_heading = GLOBAL, default_value = "10s", value_name = "DURATION")]
     pub timeout: Duration,
 }
@@ -109,6 +111,15 @@ pub enum Command {
     /// Quotas: let clients start anew
     #[command(subcommand)]
     Quota(QuotaCommand),
+    /// Let cached answers go, on every proxy: all, or those of tags, URLs, beginnings of URLs
+    ///
+    /// Once it is acknowledged it is durable; proxies learn it within milliseconds (--wait), one that is away when it
+    /// comes back.
+    #[command(subcommand)]
+    Purge(PurgeCommand),
+    /// Caches: what is purged with what
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// The filters' modules: list, fetch, check
     #[command(subcommand)]
     Modules(ModulesCommand),

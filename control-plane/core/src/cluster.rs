@@ -1,6 +1,9 @@
 //! Clusters: which ones a Gateway's proxies have, and whose endpoints they are.
 
+use std::collections::BTreeSet;
+
 use weir_policy::document::gateway::GatewaySpec;
+use weir_policy::document::mode::Mode;
 use weir_policy::document::shard_map::{ShardMapSpec, ShardSpec};
 use weir_policy::document::{Document, Identity, Kind, Spec};
 use weir_policy::name::Name;
@@ -18,18 +21,27 @@ pub struct ClusterUse {
     pub name: String,
     /// The Backend whose endpoints it has, in the Gateway's namespace.
     pub backend: Name,
-    /// The shard that it belongs to, and for what; none: the Gateway names the Backend itself.
+    /// The shard that it belongs to, and for what; none: all of the Backend.
     pub shard: Option<(Name, ClusterRole)>,
 }
 
-/// The clusters of every ShardMap that is attached to the Gateway, and of every Backend that it names itself.
+/// The clusters of every ShardMap that is attached to the Gateway, and of every Backend that it names itself, or that a
+/// CachePolicy in force names as the tier of all proxies.
 pub fn of_gateway(state: &State, gateway: &GatewayRef) -> Vec<ClusterUse> {
     let maps = state.of_kind(&gateway.namespace, Kind::ShardMap);
     let shards = maps.flat_map(|(identity, stored)| match &stored.document.spec {
         Spec::ShardMap(map) if is_attached(&stored.document, gateway) => of_map(identity, map),
         _ => Vec::new(),
     });
-    shards.chain(of_backends(state, gateway)).collect()
+    let backends: BTreeSet<&Name> = own_backends(state, gateway)
+        .chain(tiers(state, gateway))
+        .collect();
+    let of_backend = |backend: &Name| ClusterUse {
+        name: backend_cluster(&gateway.namespace, backend),
+        backend: backend.clone(),
+        shard: None,
+    };
+    shards.chain(backends.into_iter().map(of_backend)).collect()
 }
 
 fn is_attached(document: &Document, gateway: &GatewayRef) -> bool {
@@ -48,15 +60,18 @@ fn of_map(map: &Identity, spec: &ShardMapSpec) -> Vec<ClusterUse> {
     spec.shards.iter().flat_map(of_shard).collect()
 }
 
-fn of_backends(state: &State, gateway: &GatewayRef) -> Vec<ClusterUse> {
-    let of_backend = |backend: &Name| ClusterUse {
-        name: backend_cluster(&gateway.namespace, backend),
-        backend: backend.clone(),
-        shard: None,
-    };
-    let spec = gateway_spec(state, gateway);
-    spec.into_iter()
+fn own_backends<'a>(state: &'a State, gateway: &GatewayRef) -> impl Iterator<Item = &'a Name> {
+    gateway_spec(state, gateway)
+        .into_iter()
         .flat_map(GatewaySpec::backends)
-        .map(of_backend)
-        .collect()
+}
+
+fn tiers<'a>(state: &'a State, gateway: &'a GatewayRef) -> impl Iterator<Item = &'a Name> {
+    let policies = state.of_kind(&gateway.namespace, Kind::CachePolicy);
+    policies.filter_map(|(_, stored)| match &stored.document.spec {
+        Spec::CachePolicy(policy) if policy.mode != Mode::Off && is_attached(&stored.document, gateway) => {
+            policy.tier2.as_ref().map(|tier2| &tier2.backend)
+        }
+        _ => None,
+    })
 }

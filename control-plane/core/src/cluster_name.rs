@@ -26,7 +26,7 @@ pub(crate) fn shard_cluster(map: &Identity, shard: &Name, role: ClusterRole) -> 
     format!("weir/{}/{}/{shard}/{}", map.namespace, map.name, role.as_str())
 }
 
-/// The cluster of a Backend that a Gateway names itself.
+/// The cluster of a whole Backend, for the routes and the policies that name it.
 pub(crate) fn backend_cluster(namespace: &Name, backend: &Name) -> String {
     format!("weir/{namespace}/backend/{backend}")
 }

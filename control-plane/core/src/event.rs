@@ -32,6 +32,15 @@ pub enum Change {
         /// What.
         notice: Notice,
     },
+    /// What is purged with a tag changed; no document did.
+    CacheDependencies {
+        /// Whose tag.
+        namespace: Name,
+        /// The tag.
+        tag: String,
+        /// On what it depends from now on; empty: on nothing.
+        depends_on: Vec<String>,
+    },
 }
 
 impl Change {
@@ -39,7 +48,7 @@ impl Change {
     pub const fn identity(&self) -> Option<&Identity> {
         match self {
             Self::Put { identity, .. } | Self::Delete { identity } => Some(identity),
-            Self::Notice { .. } => None,
+            Self::Notice { .. } | Self::CacheDependencies { .. } => None,
         }
     }
 }

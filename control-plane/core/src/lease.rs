@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use weir_policy::name::Name;
 use weir_policy::proxy::{KeyReport, LeaseReport, LimitReport, Share, WHOLE};
 
-use crate::slot::gateway_of;
+use crate::slot::parse_slot;
 
 /// The most limits of a report.
 pub const MAX_LIMITS: usize = 1_024;
@@ -46,7 +46,7 @@ pub struct Holder {
 
 /// Whether a report can be meant; if not, where and why.
 pub fn check(report: &LeaseReport) -> Result<(), String> {
-    let gateway = gateway_of(&report.slot).ok_or_else(|| {
+    let (gateway, _) = parse_slot(&report.slot).ok_or_else(|| {
         format!(
             "slot: {:?}: expected weir/<namespace>/<gateway>/<filter>",
             report.slot

@@ -4,6 +4,7 @@
 //! Pure: no clock (instants are arguments, Unix ms), no I/O, no tokio, tonic or kube. The same events give the same
 //! [`state::State`], and the same state gives the same [`snapshot::Snapshot`], byte for byte, on every replica.
 
+pub mod cache;
 pub mod cluster;
 mod cluster_name;
 pub mod control;

@@ -165,6 +165,18 @@ impl Proxies {
             .collect()
     }
 
+    /// How many proxies have a stream open, by `node.cluster`.
+    pub fn connected_by_cluster(&self) -> BTreeMap<String, usize> {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for (_, status) in self.lock().by_id.values().filter(|(_, status)| status.connected) {
+            match counts.get_mut(&status.cluster) {
+                Some(count) => *count += 1,
+                None => drop(counts.insert(status.cluster.clone(), 1)),
+            }
+        }
+        counts
+    }
+
     /// How many responses were taken (`true`) or refused (`false`), by service.
     pub fn answers(&self) -> BTreeMap<(&'static str, bool), u64> {
         self.lock().answers.clone()

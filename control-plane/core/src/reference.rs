@@ -1,5 +1,6 @@
 //! References between documents: what is named must be there and fit.
 
+mod cache;
 mod rate_limit;
 
 use std::collections::BTreeSet;
@@ -47,7 +48,7 @@ pub(crate) fn users(state: &State, identity: &Identity) -> Vec<Identity> {
         Kind::Backend => backends(document).any(|backend| *backend == identity.name),
         Kind::ShardMap => rate_limit::shard_maps(document).any(|map| *map == identity.name),
         Kind::RateLimitPolicy => rate_limit::candidate_for(document) == Some(&identity.name),
-        Kind::Gateway | Kind::EnvoyResource => false,
+        Kind::CachePolicy | Kind::Gateway | Kind::EnvoyResource => false,
     };
     let uses = |document: &Document| document.metadata.namespace == identity.namespace && names(document);
     state
@@ -61,6 +62,7 @@ fn backends(document: &Document) -> Box<dyn Iterator<Item = &Name> + '_> {
     match &document.spec {
         Spec::ShardMap(map) => Box::new(map.shards.iter().map(|shard| &shard.backend)),
         Spec::Gateway(gateway) => Box::new(gateway.backends()),
+        Spec::CachePolicy(policy) => Box::new(policy.tier2.iter().map(|tier2| &tier2.backend)),
         Spec::Backend(_) | Spec::EnvoyResource(_) | Spec::RateLimitPolicy(_) => Box::new(std::iter::empty()),
     }
 }
@@ -77,6 +79,7 @@ fn check_one(after: &State, requested: &BTreeSet<Identity>, document: &Document,
         match &document.spec {
             Spec::ShardMap(map) => check_shards(after, namespace, map, problems),
             Spec::RateLimitPolicy(policy) => rate_limit::check(after, document, policy, problems),
+            Spec::CachePolicy(policy) => cache::check(after, namespace, policy, problems),
             Spec::Gateway(gateway) => check_gateway(after, requested, document, gateway, problems),
             Spec::Backend(backend) => check_backend(after, requested, document, backend, problems),
             Spec::EnvoyResource(resource) => problems.within("resource", |problems| {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use weir_policy::document::Identity;
+use weir_policy::name::Name;
 use weir_policy::problem::Problem;
 
 use crate::event::Revision;
@@ -82,6 +83,17 @@ pub enum Refusal {
         /// Who refers to it.
         users: Vec<Identity>,
     },
+    /// A request that is about no document is wrong (422).
+    #[error("{}; nothing was changed", each(.0))]
+    Unfit(Vec<Problem>),
+    /// Nothing is known of what the tag depends on (404).
+    #[error("the tag {tag:?} has no dependencies in namespace \"{namespace}\"")]
+    NoDependencies {
+        /// Where.
+        namespace: Name,
+        /// Which.
+        tag: String,
+    },
     /// The store could not write (503).
     #[error("the store could not write: {0}")]
     Store(String),
@@ -95,6 +107,8 @@ impl Refusal {
             Self::NotFound(_) => "not_found",
             Self::Stale { .. } => "stale",
             Self::InUse { .. } => "in_use",
+            Self::Unfit(_) => "unfit",
+            Self::NoDependencies { .. } => "no_dependencies",
             Self::Store(_) => "store",
         }
     }
@@ -106,6 +120,12 @@ fn count(problems: usize) -> String {
     } else {
         format!("{problems} problems")
     }
+}
+
+/// The problems, each with its place.
+fn each(problems: &[Problem]) -> String {
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    texts.join("; ")
 }
 
 fn list(users: &[Identity]) -> String {

@@ -3,6 +3,7 @@
 //! A filter is one entry of [`FILTERS`] and one implementation of [`SlotFilter`]; attachment, precedence, routes,
 //! generation and delivery are the same for all.
 
+mod edge_cache;
 mod precedence;
 mod rate_limit;
 mod shard_router;
@@ -67,9 +68,10 @@ struct SlotCompiler {
 }
 
 /// The filters of a proxy, in the order of their chain.
-const FILTERS: [SlotCompiler; 2] = [
+const FILTERS: [SlotCompiler; 3] = [
     SlotCompiler::of::<rate_limit::RateLimit>(),
     SlotCompiler::of::<shard_router::ShardRouter>(),
+    SlotCompiler::of::<edge_cache::EdgeCache>(),
 ];
 
 impl SlotCompiler {
@@ -125,22 +127,47 @@ pub fn compile(state: &State, gateway: &GatewayRef) -> Vec<CompiledSlot> {
         .collect()
 }
 
+/// Whether a filter of a Gateway's proxies has any policy.
+pub fn has_policies(state: &State, gateway: &GatewayRef, filter: &str) -> bool {
+    let compiler = FILTERS.iter().find(|compiler| compiler.filter == filter);
+    compiler.is_some_and(|compiler| !(compiler.compile)(state, gateway).attached.is_empty())
+}
+
 /// A slot's name.
 pub fn slot_name(gateway: &GatewayRef, filter: &str) -> String {
     format!("weir/{}/{}/{filter}", gateway.namespace, gateway.name)
 }
 
-/// Whose slot has this name, as [`slot_name`] writes it.
-pub fn gateway_of(slot: &str) -> Option<GatewayRef> {
+/// Whose slot has this name, as [`slot_name`] writes it, and for which filter.
+pub fn parse_slot(slot: &str) -> Option<(GatewayRef, Name)> {
     let (gateway, filter) = slot.strip_prefix("weir/")?.rsplit_once('/')?;
-    Name::try_new(filter).ok()?;
-    GatewayRef::parse(gateway)
+    Some((GatewayRef::parse(gateway)?, Name::try_new(filter).ok()?))
 }
 
-fn compile_one<F: SlotFilter>(state: &State, gateway: &GatewayRef) -> CompiledSlot {
+/// What the documents come to for a filter of a Gateway.
+struct Resolved<P> {
+    candidates: Vec<Candidate>,
+    rules: Vec<Rule>,
+    policies: BTreeMap<String, P>,
+}
+
+fn resolved<F: SlotFilter>(state: &State, gateway: &GatewayRef) -> Resolved<F::Policy> {
     let candidates = precedence::order(candidates::<F>(state, gateway));
     let rules = rules::<F>(&candidates, gateway_routes(state, gateway));
     let policies = policies::<F>(state, gateway, &rules);
+    Resolved {
+        candidates,
+        rules,
+        policies,
+    }
+}
+
+fn compile_one<F: SlotFilter>(state: &State, gateway: &GatewayRef) -> CompiledSlot {
+    let Resolved {
+        candidates,
+        rules,
+        policies,
+    } = resolved::<F>(state, gateway);
     let mut config = SlotConfig {
         format: FORMAT,
         slot: slot_name(gateway, F::FILTER),
@@ -302,7 +329,11 @@ mod tests {
     #[test]
     fn a_slots_name_tells_its_gateway() {
         let edge = GatewayRef::parse("shop/edge").unwrap();
-        assert_eq!(gateway_of(&slot_name(&edge, "shard-router")), Some(edge));
+        let filter = "shard-router".parse().unwrap();
+        assert_eq!(
+            parse_slot(&slot_name(&edge, "shard-router")),
+            Some((edge, filter))
+        );
         for bad in [
             "",
             "weir/",
@@ -317,7 +348,7 @@ mod tests {
             "Weir/shop/edge/a",
             " weir/shop/edge/a",
         ] {
-            assert_eq!(gateway_of(bad), None, "{bad:?}");
+            assert_eq!(parse_slot(bad), None, "{bad:?}");
         }
     }
 }

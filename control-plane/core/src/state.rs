@@ -8,6 +8,7 @@ use weir_policy::document::{Document, Identity, Kind};
 use weir_policy::name::Name;
 use weir_policy::problem::Problem;
 
+use crate::cache::Dependencies;
 use crate::event::{Change, Event, Revision};
 use crate::node::GatewayRef;
 use crate::notice::Notices;
@@ -43,6 +44,7 @@ pub struct State {
     /// The revision of the last change of a document.
     documents_revision: Revision,
     pub(crate) notices: Notices,
+    pub(crate) dependencies: Dependencies,
 }
 
 /// A stored event that this release can't read.
@@ -138,6 +140,11 @@ impl State {
                 self.notices
                     .push(event.revision, namespace.clone(), notice.clone());
             }
+            Change::CacheDependencies {
+                namespace,
+                tag,
+                depends_on,
+            } => self.dependencies.set(namespace, tag, depends_on),
         }
         self.revision = event.revision;
         Ok(())
@@ -189,17 +196,12 @@ fn scopes(document: &Document) -> Vec<Scope> {
             name: name.clone(),
         })
     };
+    let targets = document.target_refs();
     match document.kind() {
         Kind::Gateway => vec![gateway(&document.metadata.name)],
-        Kind::ShardMap | Kind::RateLimitPolicy if document.target_refs().is_empty() => {
-            vec![Scope::Namespace(namespace.clone())]
-        }
-        Kind::ShardMap | Kind::RateLimitPolicy => document
-            .target_refs()
-            .iter()
-            .map(|target| gateway(&target.name))
-            .collect(),
-        Kind::Backend | Kind::EnvoyResource => Vec::new(),
+        kind if !kind.attaches() => Vec::new(),
+        _ if targets.is_empty() => vec![Scope::Namespace(namespace.clone())],
+        _ => targets.iter().map(|target| gateway(&target.name)).collect(),
     }
 }
 

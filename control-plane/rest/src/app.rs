@@ -6,6 +6,7 @@ use weir_core::refusal::Refusal;
 
 use crate::control::Control;
 use crate::metrics::Metrics;
+use crate::polls::Polls;
 use crate::problem::{INTERNAL, ProblemDetails};
 use crate::settings::Settings;
 
@@ -13,6 +14,7 @@ pub(crate) struct App<C> {
     pub(crate) control: Arc<C>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) polls: Arc<Polls>,
 }
 
 impl<C> Clone for App<C> {
@@ -21,6 +23,7 @@ impl<C> Clone for App<C> {
             control: Arc::clone(&self.control),
             metrics: Arc::clone(&self.metrics),
             settings: Arc::clone(&self.settings),
+            polls: Arc::clone(&self.polls),
         }
     }
 }

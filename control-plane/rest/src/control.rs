@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tokio::sync::watch;
+use weir_core::cache::{DependencyChange, PurgeDone, PurgeRequest, TagDependencies};
 use weir_core::event::Revision;
 use weir_core::lease::SharedLimit;
 use weir_core::module::ModuleCatalog;
@@ -16,8 +17,7 @@ use weir_policy::proxy::{EventPage, LeaseAnswer, LeaseReport};
 
 /// The control plane, as the API sees it.
 ///
-/// `apply`, `delete` and `reset_quota` run in a task of their own: once begun they are run to their end, also when the client has
-/// gone away.
+/// What changes something runs in a task of its own: once begun it is run to its end, also when the client has gone away.
 pub trait Control: Send + Sync + 'static {
     /// Checks the documents and stores them, all or none; with `dry_run` nothing is written.
     ///
@@ -39,6 +39,24 @@ pub trait Control: Send + Sync + 'static {
 
     /// Tells the proxies that clients start anew. Gives the event's revision, once it is durable.
     fn reset_quota(&self, reset: QuotaReset) -> impl Future<Output = Result<Revision, Refusal>> + Send;
+
+    /// Tells the proxies of a namespace which answers are to go, once it is durable; a purge for nothing tells nobody.
+    fn purge(&self, request: PurgeRequest) -> impl Future<Output = Result<PurgeDone, Refusal>> + Send;
+
+    /// Changes on what a tag depends. Gives the store's revision afterwards.
+    fn change_dependencies(
+        &self,
+        change: DependencyChange,
+    ) -> impl Future<Output = Result<Revision, Refusal>> + Send;
+
+    /// Every tag of a namespace that depends on others; and the store's revision that they are from.
+    fn dependencies(&self, namespace: &Name) -> (Revision, Vec<TagDependencies>);
+
+    /// What is known of one tag.
+    fn tag_dependencies(&self, namespace: &Name, tag: &str) -> Option<TagDependencies>;
+
+    /// How many connected proxies of a namespace keep answers.
+    fn caching_proxies(&self, namespace: &Name) -> usize;
 
     /// What the proxies of a namespace have to know, after a cursor; without one, where to begin.
     fn events(&self, namespace: &Name, cursor: Option<Revision>) -> EventPage;

@@ -7,12 +7,13 @@ use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use http::request::Parts;
 use weir_core::event::Revision;
-use weir_core::slot::gateway_of;
+use weir_core::slot::parse_slot;
 use weir_policy::name::Name;
 use weir_policy::proxy::EventPage;
 
 use crate::app::App;
 use crate::control::Control;
+use crate::polls::OpenPoll;
 use crate::problem::{BAD_QUERY, ProblemDetails};
 use crate::query::{pairs, unknown};
 
@@ -22,6 +23,7 @@ const MAX_WAIT: u64 = 25;
 /// `?slot=weir/<namespace>/<gateway>/<filter>&cursor=<revision>&wait=<seconds>`
 pub(crate) struct EventQuery {
     namespace: Name,
+    filter: Name,
     cursor: Option<Revision>,
     wait: Duration,
 }
@@ -33,7 +35,7 @@ impl<S: Send + Sync> FromRequestParts<S> for EventQuery {
         let (mut slot, mut cursor, mut wait) = (None, None, None);
         for (name, value) in pairs(parts)? {
             let twice = match name.as_str() {
-                "slot" => slot.replace(namespace(&value)?).is_some(),
+                "slot" => slot.replace(reader(&value)?).is_some(),
                 "cursor" => cursor.replace(revision(&value)?).is_some(),
                 "wait" => wait.replace(seconds(&value)?).is_some(),
                 _ => return Err(unknown(&name, "expected slot, cursor, wait")),
@@ -42,8 +44,10 @@ impl<S: Send + Sync> FromRequestParts<S> for EventQuery {
                 return Err(bad(format!("{name} stands twice")));
             }
         }
+        let (namespace, filter) = slot.ok_or_else(|| bad(format!("no slot: expected slot={SLOT}")))?;
         Ok(Self {
-            namespace: slot.ok_or_else(|| bad(format!("no slot: expected slot={SLOT}")))?,
+            namespace,
+            filter,
             cursor,
             wait: wait.unwrap_or_default(),
         })
@@ -52,9 +56,10 @@ impl<S: Send + Sync> FromRequestParts<S> for EventQuery {
 
 const SLOT: &str = "weir/<namespace>/<gateway>/<filter>";
 
-fn namespace(slot: &str) -> Result<Name, ProblemDetails> {
-    gateway_of(slot)
-        .map(|gateway| gateway.namespace)
+/// The namespace and the filter.
+fn reader(slot: &str) -> Result<(Name, Name), ProblemDetails> {
+    parse_slot(slot)
+        .map(|(gateway, filter)| (gateway.namespace, filter))
         .ok_or_else(|| bad(format!("slot={slot:?}: expected {SLOT}")))
 }
 
@@ -77,11 +82,11 @@ fn bad(detail: impl Into<String>) -> ProblemDetails {
 
 /// Answers when there is an event, when the time is over, or when the control plane ends.
 pub(crate) async fn poll<C: Control>(State(app): State<App<C>>, query: EventQuery) -> Json<EventPage> {
-    let _open = app.metrics.poll();
-    Json(next(app.control.as_ref(), &query).await)
+    let open = app.polls.open(&query.namespace, &query.filter);
+    Json(next(app.control.as_ref(), &query, &open).await)
 }
 
-async fn next(control: &impl Control, query: &EventQuery) -> EventPage {
+async fn next(control: &impl Control, query: &EventQuery, open: &OpenPoll) -> EventPage {
     let mut changes = control.changes();
     let mut end = pin!(end(control, query.wait));
     let mut cursor = query.cursor;
@@ -92,6 +97,7 @@ async fn next(control: &impl Control, query: &EventQuery) -> EventPage {
         }
         // What was not for this namespace needn't be known any more.
         cursor = Some(page.cursor);
+        open.has_read(page.cursor);
         tokio::select! {
             biased;
             () = &mut end => return page,

@@ -19,6 +19,10 @@
 //! | `/v1/apply` | POST | `{"documents": […]}`, all or none; `?dryRun=true` |
 //! | `/v1/proxies`, `/v1/proxies/{id}` | GET | who is connected, what each took or refused |
 //! | `/v1/quota/reset` | POST | `{"namespace", "policy", "limit", "key": […]}`: who was held back starts anew |
+//! | `/v1/cache/purge` | POST | `{"namespace", "policy", "soft"}` and one of `"all": true`, `"tags"`, `"urls"`, `"prefixes"`: cached answers that are to go |
+//! | `/v1/cache/purge/{revision}` | GET | `{"proxies", "learned"}`: how many proxies know of it; `?namespace=` |
+//! | `/v1/cache/dependencies/{tag}` | GET PUT DELETE | `{"dependsOn": […]}`: with which tags a tag is purged; `?namespace=` |
+//! | `/v1/cache/dependencies` | GET | all of a namespace; `?namespace=` |
 //! | `/v1/proxy/events` | GET | for filters: `?slot=…&cursor=…&wait=25`, what happened after the cursor, by long poll |
 //! | `/v1/proxy/leases` | POST | for filters: what a process holds of its fleet-wide limits, and what it gets |
 //! | `/v1/leases` | GET | how fleet-wide limits are shared out |
@@ -29,6 +33,7 @@
 //! # use std::collections::BTreeMap;
 //! # use serde_json::Value;
 //! # use tokio::sync::watch;
+//! # use weir_core::cache::{DependencyChange, PurgeDone, PurgeRequest, TagDependencies};
 //! # use weir_core::{event::Revision, lease::SharedLimit, module::ModuleCatalog, proxy::ProxyStatus, quota::QuotaReset};
 //! # use weir_core::refusal::{Applied, Refusal};
 //! # use weir_policy::{document::{Identity, Kind}, name::Name, proxy::{EventPage, LeaseAnswer, LeaseReport}};
@@ -49,6 +54,15 @@
 //! #   async fn reset_quota(&self, _: QuotaReset) -> Result<Revision, Refusal> {
 //! #       Err(Refusal::Store("read-only".to_owned()))
 //! #   }
+//! #   async fn purge(&self, _: PurgeRequest) -> Result<PurgeDone, Refusal> {
+//! #       Err(Refusal::Store("read-only".to_owned()))
+//! #   }
+//! #   async fn change_dependencies(&self, _: DependencyChange) -> Result<Revision, Refusal> {
+//! #       Err(Refusal::Store("read-only".to_owned()))
+//! #   }
+//! #   fn dependencies(&self, _: &Name) -> (Revision, Vec<TagDependencies>) { (0, Vec::new()) }
+//! #   fn tag_dependencies(&self, _: &Name, _: &str) -> Option<TagDependencies> { None }
+//! #   fn caching_proxies(&self, _: &Name) -> usize { 0 }
 //! #   fn events(&self, _: &Name, _: Option<Revision>) -> EventPage { EventPage::default() }
 //! #   fn changes(&self) -> watch::Receiver<Revision> { watch::channel(0).1 }
 //! #   async fn stopping(&self) { std::future::pending().await }
@@ -75,6 +89,7 @@
 
 mod app;
 mod body;
+mod cache;
 mod control;
 mod documents;
 mod events;
@@ -83,6 +98,7 @@ mod leases;
 mod metrics;
 mod modules;
 mod path;
+mod polls;
 mod precondition;
 mod problem;
 mod proxies;
@@ -103,6 +119,7 @@ use http::{Method, Uri, header};
 use app::App;
 pub use control::Control;
 pub use metrics::Metrics;
+use polls::Polls;
 use problem::{INTERNAL, METHOD, NOT_FOUND, ProblemDetails};
 pub use settings::Settings;
 
@@ -113,9 +130,11 @@ pub fn router<C: Control>(control: Arc<C>, metrics: Arc<Metrics>, settings: Sett
         control,
         metrics: Arc::clone(&metrics),
         settings: Arc::clone(&settings),
+        polls: Arc::new(Polls::default()),
     };
     Router::new()
         .merge(document_routes())
+        .merge(cache_routes())
         .route("/v1/quota/reset", post(quota::reset))
         .route("/v1/proxy/events", get(events::poll))
         .route("/v1/proxy/leases", post(leases::report))
@@ -143,8 +162,19 @@ fn document_routes<C: Control>() -> Router<App<C>> {
         .route("/v1/namespaces/{namespace}/{kind}/{name}", one)
 }
 
+fn cache_routes<C: Control>() -> Router<App<C>> {
+    let one = get(cache::get_dependencies)
+        .put(cache::put_dependencies)
+        .delete(cache::delete_dependencies);
+    Router::new()
+        .route("/v1/cache/purge", post(cache::purge))
+        .route("/v1/cache/purge/{revision}", get(cache::progress))
+        .route("/v1/cache/dependencies", get(cache::dependencies))
+        .route("/v1/cache/dependencies/{tag}", one)
+}
+
 async fn render_metrics<C: Control>(State(app): State<App<C>>) -> Result<impl IntoResponse, ProblemDetails> {
-    match app.metrics.render(app.control.as_ref()) {
+    match app.metrics.render(app.control.as_ref(), app.polls.count()) {
         Ok(text) => Ok(([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], text)),
         Err(error) => Err(ProblemDetails::new(&INTERNAL, error.to_string())),
     }

@@ -40,17 +40,7 @@ pub struct Metrics {
     requests: Family<Labels, Counter>,
     durations: Family<Labels, Histogram, fn() -> Histogram>,
     refused: Family<Labels, Counter>,
-    polls: Gauge,
     lease_reports: Counter,
-}
-
-/// A long poll; it ends when this is dropped.
-pub(crate) struct OpenPoll(Gauge);
-
-impl Drop for OpenPoll {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
 }
 
 impl Metrics {
@@ -63,7 +53,6 @@ impl Metrics {
             requests: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             refused: Family::default(),
-            polls: Gauge::default(),
             lease_reports: Counter::default(),
         }
     }
@@ -83,21 +72,16 @@ impl Metrics {
             .inc();
     }
 
-    /// A long poll has begun.
-    pub(crate) fn poll(&self) -> OpenPoll {
-        self.polls.inc();
-        OpenPoll(self.polls.clone())
-    }
-
     /// A process has reported what it holds of its limits.
     pub(crate) fn lease_reported(&self) {
         self.lease_reports.inc();
     }
 
-    /// Everything, in the OpenMetrics text format.
-    pub(crate) fn render(&self, control: &impl Control) -> Result<String, fmt::Error> {
+    /// Everything, in the OpenMetrics text format. `polls`: how many are open.
+    pub(crate) fn render(&self, control: &impl Control, polls: usize) -> Result<String, fmt::Error> {
         let mut registry = Registry::default();
         self.register(&mut registry);
+        register_polls(&mut registry, polls);
         register_state(&mut registry, control);
         register_proxies(&mut registry, control);
         register_leases(&mut registry, control);
@@ -130,16 +114,17 @@ impl Metrics {
             self.refused.clone(),
         );
         registry.register(
-            "weir_proxy_polls",
-            "Proxies that wait for events",
-            self.polls.clone(),
-        );
-        registry.register(
             "weir_lease_reports",
             "Reports of what processes hold of fleet-wide limits",
             self.lease_reports.clone(),
         );
     }
+}
+
+fn register_polls(registry: &mut Registry, polls: usize) {
+    let open = Gauge::<i64>::default();
+    open.set(i64::try_from(polls).unwrap_or(i64::MAX));
+    registry.register("weir_proxy_polls", "Proxies that wait for events", open);
 }
 
 fn register_state(registry: &mut Registry, control: &impl Control) {

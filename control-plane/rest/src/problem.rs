@@ -4,6 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use weir_core::refusal::{DocumentProblem, Refusal};
+use weir_policy::problem::Problem;
 
 /// A type of problem: what RFC 9457 calls `type`, `title` and `status`.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +41,7 @@ problem_types! {
     MEDIA_TYPE: UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The request body has the wrong type";
     HOST: MISDIRECTED_REQUEST, "unknown-host", "The API does not answer to this host name";
     INVALID: UNPROCESSABLE_ENTITY, "invalid-documents", "The documents are not valid";
+    UNFIT: UNPROCESSABLE_ENTITY, "invalid-request", "The request is not valid";
     INTERNAL: INTERNAL_SERVER_ERROR, "internal", "The control plane failed";
     STORE: SERVICE_UNAVAILABLE, "store-unavailable", "The store could not write";
 }
@@ -66,7 +68,8 @@ impl ProblemDetails {
         let detail = refusal.to_string();
         let kind = match &refusal {
             Refusal::Invalid(_) => &INVALID,
-            Refusal::NotFound(_) => &NOT_FOUND,
+            Refusal::Unfit(_) => &UNFIT,
+            Refusal::NotFound(_) | Refusal::NoDependencies { .. } => &NOT_FOUND,
             Refusal::Stale { .. } if conditional => &PRECONDITION,
             Refusal::Stale { .. } => &STALE,
             Refusal::InUse { .. } => &IN_USE,
@@ -74,9 +77,19 @@ impl ProblemDetails {
         };
         let errors = match refusal {
             Refusal::Invalid(problems) => problems,
+            Refusal::Unfit(problems) => problems.into_iter().map(of_request).collect(),
             _ => Vec::new(),
         };
         Self { kind, detail, errors }
+    }
+}
+
+/// A request that is about no document is like one with a single nameless one.
+fn of_request(problem: Problem) -> DocumentProblem {
+    DocumentProblem {
+        document: 0,
+        identity: None,
+        problem,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use axum::extract::{FromRequestParts, Query};
 use http::request::Parts;
+use weir_policy::name::Name;
 
 use crate::problem::{BAD_QUERY, ProblemDetails};
 
@@ -10,6 +11,31 @@ pub(crate) struct DryRun(pub(crate) bool);
 
 /// No query parameters at all.
 pub(crate) struct NoQuery;
+
+/// `?namespace=shop`; without it, the default one.
+pub(crate) struct InNamespace(pub(crate) Name);
+
+impl<S: Send + Sync> FromRequestParts<S> for InNamespace {
+    type Rejection = ProblemDetails;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ProblemDetails> {
+        match pairs(parts)?.as_slice() {
+            [] => Ok(Self(Name::default_namespace())),
+            [(name, value)] if name == "namespace" => namespace(value).map(Self),
+            [(name, _)] => Err(unknown(name, "expected namespace")),
+            _ => Err(ProblemDetails::new(
+                &BAD_QUERY,
+                "expected one query parameter at most: namespace",
+            )),
+        }
+    }
+}
+
+fn namespace(value: &str) -> Result<Name, ProblemDetails> {
+    value
+        .parse()
+        .map_err(|error| ProblemDetails::new(&BAD_QUERY, format!("namespace: {error}")))
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for DryRun {
     type Rejection = ProblemDetails;

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
+use weir_core::cache::{DependencyChange, PurgeDone, PurgeRequest, TagDependencies, caching_proxies};
 use weir_core::event::{Change, Revision};
 use weir_core::lease::SharedLimit;
 use weir_core::module::{Module, ModuleCatalog};
@@ -169,6 +170,38 @@ impl<S: EventStore + 'static> weir_rest::Control for Controller<S> {
     async fn reset_quota(&self, reset: QuotaReset) -> Result<Revision, Refusal> {
         let plan = |state: &State| state.plan_reset(&reset).map(|change| (vec![change], ()));
         Ok(self.writer.change(false, plan).await?.0)
+    }
+
+    async fn purge(&self, request: PurgeRequest) -> Result<PurgeDone, Refusal> {
+        let plan = |state: &State| state.plan_purge(&request);
+        let (revision, scope) = self.writer.change(false, plan).await?;
+        Ok(PurgeDone {
+            revision,
+            scope,
+            proxies: self.caching_proxies(&request.namespace),
+        })
+    }
+
+    async fn change_dependencies(&self, change: DependencyChange) -> Result<Revision, Refusal> {
+        let plan = |state: &State| state.plan_dependencies(&change).map(|changes| (changes, ()));
+        Ok(self.writer.change(false, plan).await?.0)
+    }
+
+    fn dependencies(&self, namespace: &Name) -> (Revision, Vec<TagDependencies>) {
+        let current = self.writer.world.current();
+        (
+            current.state.revision(),
+            current.state.all_dependencies(namespace),
+        )
+    }
+
+    fn tag_dependencies(&self, namespace: &Name, tag: &str) -> Option<TagDependencies> {
+        self.writer.world.current().state.tag_dependencies(namespace, tag)
+    }
+
+    fn caching_proxies(&self, namespace: &Name) -> usize {
+        let current = self.writer.world.current();
+        caching_proxies(&current.state, &self.proxies, namespace)
     }
 
     fn events(&self, namespace: &Name, cursor: Option<Revision>) -> EventPage {

@@ -212,6 +212,7 @@ fn subject(change: &Change) -> (&str, &str, &str) {
             identity.name.as_str(),
         ),
         Change::Notice { namespace, .. } => ("", namespace.as_str(), ""),
+        Change::CacheDependencies { namespace, tag, .. } => ("", namespace.as_str(), tag),
     }
 }
 

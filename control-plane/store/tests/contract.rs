@@ -15,7 +15,7 @@ use std::task::{Context, Waker};
 use serde_json::json;
 use weir_core::event::{Change, Event, Revision};
 use weir_policy::document::{Identity, Kind};
-use weir_policy::proxy::{Notice, QuotaReset};
+use weir_policy::proxy::{CachePurge, Notice, Purged, QuotaReset};
 use weir_store::{EventStore, SqliteStore, StoreError};
 
 /// How the suite gets at a store.
@@ -61,6 +61,25 @@ fn notice(key: &str) -> Change {
     }
 }
 
+fn purge(tag: &str) -> Change {
+    Change::Notice {
+        namespace: "default".parse().unwrap(),
+        notice: Notice::CachePurge(CachePurge {
+            policy: None,
+            soft: true,
+            what: Purged::Tags(vec![tag.to_owned(), "b".to_owned()]),
+        }),
+    }
+}
+
+fn dependencies(tag: &str) -> Change {
+    Change::CacheDependencies {
+        namespace: "default".parse().unwrap(),
+        tag: tag.to_owned(),
+        depends_on: vec!["entity:456".to_owned(), tag.to_owned()],
+    }
+}
+
 fn identity(name: &str) -> Identity {
     Identity {
         kind: Kind::Backend,
@@ -102,6 +121,10 @@ async fn gives_back_what_was_appended<S: Open>(home: &Path) {
         .append(2, u64::MAX, vec![delete("a"), notice("ä \" \u{0}")])
         .await
         .unwrap();
+    let third = store
+        .append(4, AT_MS, vec![purge("ä"), dependencies("ä")])
+        .await
+        .unwrap();
     let expected = [
         Event {
             revision: 1,
@@ -123,15 +146,25 @@ async fn gives_back_what_was_appended<S: Open>(home: &Path) {
             at_ms: u64::MAX,
             change: notice("ä \" \u{0}"),
         },
+        Event {
+            revision: 5,
+            at_ms: AT_MS,
+            change: purge("ä"),
+        },
+        Event {
+            revision: 6,
+            at_ms: AT_MS,
+            change: dependencies("ä"),
+        },
     ];
-    assert_eq!([first, second].concat(), expected);
+    assert_eq!([first, second, third].concat(), expected);
     assert_eq!(store.read_after(0, usize::MAX).await.unwrap(), expected);
     assert_eq!(store.read_after(1, 1).await.unwrap(), expected[1..2]);
     assert_eq!(store.read_after(0, 0).await.unwrap(), []);
     assert_eq!(store.read_after(3, 10).await.unwrap(), expected[3..]);
-    assert_eq!(store.read_after(4, 10).await.unwrap(), []);
+    assert_eq!(store.read_after(6, 10).await.unwrap(), []);
     assert_eq!(store.read_after(Revision::MAX, 10).await.unwrap(), []);
-    assert_eq!(store.last_revision().await.unwrap(), 4);
+    assert_eq!(store.last_revision().await.unwrap(), 6);
 }
 
 async fn refuses_any_other_revision<S: Open>(home: &Path) {

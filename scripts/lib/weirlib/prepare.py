@@ -12,7 +12,7 @@ from weirlib.places import ROOT, binary, modules
 
 # What the standalone stack needs, package by package.
 PROGRAMS = ("weir-server", "weir-sample-backend")
-FILTERS = ("weir-rate-limit", "weir-shard-router")
+FILTERS = ("weir-rate-limit", "weir-shard-router", "weir-edge-cache")
 LOOK = "read the messages above"
 
 

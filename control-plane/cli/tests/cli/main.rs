@@ -10,6 +10,7 @@ mod commands;
 mod harness;
 mod modules;
 mod proxy;
+mod purge;
 mod quota;
 mod status;
 mod testing;

@@ -7,10 +7,11 @@ use weir_policy::compiled::rate_limit::{
 use weir_policy::document::gateway::Route;
 use weir_policy::document::jwt::payload_header;
 use weir_policy::document::key::KeySource;
+use weir_policy::document::mode::Mode;
+use weir_policy::document::rate_limit_policy::RateLimitPolicySpec;
 use weir_policy::document::rate_limit_policy::descriptor::{Descriptor, JwtClaim};
 use weir_policy::document::rate_limit_policy::limit::LimitSpec;
 use weir_policy::document::rate_limit_policy::quota::{Plans, QuotaSpec};
-use weir_policy::document::rate_limit_policy::{Mode, RateLimitPolicySpec};
 use weir_policy::document::{Document, Identity, Kind, Spec};
 use weir_policy::name::Name;
 use weir_policy::quantity::Duration;

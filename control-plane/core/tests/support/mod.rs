@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use serde_json::{Value, json};
+use weir_core::cache::{DependencyChange, PurgeRequest, PurgeScope};
 use weir_core::event::{Change, Event};
 use weir_core::refusal::Refusal;
 use weir_core::state::State;
@@ -39,6 +40,34 @@ impl World {
             namespace: namespace.parse().unwrap(),
             notice: Notice::QuotaReset(reset),
         }]);
+    }
+
+    /// How much it is for.
+    pub(crate) fn purge(&mut self, request: Value) -> Result<PurgeScope, Refusal> {
+        let request: PurgeRequest = serde_json::from_value(request).unwrap();
+        let (changes, scope) = self.state.plan_purge(&request)?;
+        self.take(changes);
+        Ok(scope)
+    }
+
+    /// From now on `tag` of the default namespace depends on these.
+    pub(crate) fn depend(&mut self, tag: &str, depends_on: &[&str]) -> Result<(), Refusal> {
+        self.depend_in("default", tag, depends_on)
+    }
+
+    pub(crate) fn depend_in(
+        &mut self,
+        namespace: &str,
+        tag: &str,
+        depends_on: &[&str],
+    ) -> Result<(), Refusal> {
+        let changes = self.state.plan_dependencies(&DependencyChange {
+            namespace: namespace.parse().unwrap(),
+            tag: tag.to_owned(),
+            depends_on: Some(depends_on.iter().map(ToString::to_string).collect()),
+        })?;
+        self.take(changes);
+        Ok(())
     }
 
     fn take(&mut self, changes: Vec<Change>) {
@@ -111,6 +140,10 @@ pub(crate) fn shard_map(name: &str, gateway: &str, backends: &[&str]) -> Value {
             "shards": shards
         }),
     )
+}
+
+pub(crate) fn cache_policy(name: &str, spec: &Value) -> Value {
+    document("CachePolicy", name, spec.clone())
 }
 
 pub(crate) fn cluster_resource(name: &str, cluster: &str) -> Value {

@@ -188,7 +188,12 @@ async fn only_json_is_taken() {
         (Some("application/json-patch+json"), "expected application/json"),
         (None, "expected application/json"),
     ] {
-        for (method, path) in [("PUT", A), ("POST", "/v1/apply"), ("POST", "/v1/quota/reset")] {
+        for (method, path) in [
+            ("PUT", A),
+            ("POST", "/v1/apply"),
+            ("POST", "/v1/quota/reset"),
+            ("POST", "/v1/cache/purge"),
+        ] {
             let mut request = Request::builder().method(method).uri(path);
             if let Some(content_type) = content_type {
                 request = request.header(header::CONTENT_TYPE, content_type);

@@ -139,6 +139,29 @@ proptest! {
     }
 
     #[test]
+    fn any_purge(body in value(), targets in value(), field in prop::sample::select(vec!["all", "tags", "urls", "prefixes"])) {
+        run(async {
+            let world = World::new();
+            for body in [body, json!({field: targets})] {
+                check(&world.apply("/v1/cache/purge", &body).await, &[200, 400, 422]);
+            }
+        });
+    }
+
+    #[test]
+    fn any_dependencies(tag in "[ -~]{1,8}", body in value(), tags in value()) {
+        let path = format!("/v1/cache/dependencies/{}", encoded(&tag));
+        run(async {
+            let world = World::new();
+            for body in [body, json!({"dependsOn": tags})] {
+                check(&world.put(&path, &body).await, &[200, 400, 422]);
+            }
+            check(&world.get(&path).await, &[200, 404]);
+            check(&world.delete(&path, &[]).await, &[200, 404]);
+        });
+    }
+
+    #[test]
     fn any_report(body in value(), limits in value()) {
         let report = json!({"slot": "weir/default/edge/rate-limit", "instance": "i", "sequence": 1, "limits": limits});
         run(async {

@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, Semaphore, watch};
 use tower::ServiceExt;
+use weir_core::cache::{DependencyChange, PurgeDone, PurgeRequest, TagDependencies, caching_proxies};
 use weir_core::event::{Change, Event, Revision};
 use weir_core::lease::SharedLimit;
 use weir_core::module::{Module, ModuleCatalog};
@@ -113,6 +114,39 @@ impl Control for Plane {
         let change = state.plan_reset(&reset)?;
         self.append(&mut state, vec![change])?;
         Ok(state.revision())
+    }
+
+    async fn purge(&self, request: PurgeRequest) -> Result<PurgeDone, Refusal> {
+        self.pass().await;
+        let mut state = self.state();
+        let (changes, scope) = state.plan_purge(&request)?;
+        self.append(&mut state, changes)?;
+        Ok(PurgeDone {
+            revision: state.revision(),
+            scope,
+            proxies: caching_proxies(&state, &self.proxies, &request.namespace),
+        })
+    }
+
+    async fn change_dependencies(&self, change: DependencyChange) -> Result<Revision, Refusal> {
+        self.pass().await;
+        let mut state = self.state();
+        let changes = state.plan_dependencies(&change)?;
+        self.append(&mut state, changes)?;
+        Ok(state.revision())
+    }
+
+    fn dependencies(&self, namespace: &Name) -> (Revision, Vec<TagDependencies>) {
+        let state = self.state();
+        (state.revision(), state.all_dependencies(namespace))
+    }
+
+    fn tag_dependencies(&self, namespace: &Name, tag: &str) -> Option<TagDependencies> {
+        self.state().tag_dependencies(namespace, tag)
+    }
+
+    fn caching_proxies(&self, namespace: &Name) -> usize {
+        caching_proxies(&self.state(), &self.proxies, namespace)
     }
 
     fn events(&self, namespace: &Name, cursor: Option<Revision>) -> EventPage {

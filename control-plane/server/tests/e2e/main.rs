@@ -9,6 +9,7 @@
     clippy::indexing_slicing
 )]
 
+mod cache;
 mod change;
 mod failure;
 mod fleet;

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Output;
 
+use serde_json::json;
+
 use crate::support::documents::shard_map;
 use crate::support::loopback::address;
 use crate::support::process::{run, stderr, stdout, weir};
@@ -113,11 +115,9 @@ fn a_module_that_is_missing_or_damaged_is_named() {
     assert_refused(&start(), 1, &["modules.json"]);
     write(&modules, "modules.json", r#"{"modules": {}}"#);
     assert_refused(&start(), 1, &["rate-limit"]);
-    write(
-        &modules,
-        "modules.json",
-        r#"{"modules": {"rate-limit": {"sha256": "00", "size": 1}, "shard-router": {"sha256": "00", "size": 1}}}"#,
-    );
+    let module = json!({"sha256": "00", "size": 1});
+    let catalog = json!({"modules": {"rate-limit": module, "shard-router": module, "edge-cache": module}});
+    write(&modules, "modules.json", &catalog.to_string());
     assert_refused(&start(), 1, &["00.wasm"]);
     write(&modules, "00.wasm", "x");
     assert_refused(&start(), 1, &["00.wasm", "damaged"]);

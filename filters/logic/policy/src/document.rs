@@ -1,11 +1,15 @@
 //! Documents: what people write, what the store keeps, what the API speaks. One shape everywhere.
 
 pub mod backend;
+mod bounds;
+pub mod cache_policy;
+mod cookie;
 pub mod envoy_resource;
 pub mod gateway;
 pub mod jwks;
 pub mod jwt;
 pub mod key;
+pub mod mode;
 mod parse;
 pub mod rate_limit_policy;
 #[cfg(feature = "schema")]
@@ -23,6 +27,7 @@ use serde_json::Value;
 use crate::name::Name;
 use crate::problem::{Problem, Problems};
 use backend::BackendSpec;
+use cache_policy::CachePolicySpec;
 use envoy_resource::EnvoyResourceSpec;
 use gateway::GatewaySpec;
 use rate_limit_policy::RateLimitPolicySpec;
@@ -37,6 +42,8 @@ pub const API_VERSION: &str = "weir.dev/v1alpha1";
 pub enum Kind {
     /// A service with endpoints.
     Backend,
+    /// Which answers a proxy keeps, and for how long.
+    CachePolicy,
     /// A raw xDS resource.
     EnvoyResource,
     /// What a standalone proxy listens on, and its routes.
@@ -49,8 +56,9 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Backend,
+        Self::CachePolicy,
         Self::EnvoyResource,
         Self::Gateway,
         Self::RateLimitPolicy,
@@ -61,6 +69,7 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Backend => "Backend",
+            Self::CachePolicy => "CachePolicy",
             Self::EnvoyResource => "EnvoyResource",
             Self::Gateway => "Gateway",
             Self::RateLimitPolicy => "RateLimitPolicy",
@@ -72,11 +81,17 @@ impl Kind {
     pub const fn plural(self) -> &'static str {
         match self {
             Self::Backend => "backends",
+            Self::CachePolicy => "cachepolicies",
             Self::EnvoyResource => "envoyresources",
             Self::Gateway => "gateways",
             Self::RateLimitPolicy => "ratelimitpolicies",
             Self::ShardMap => "shardmaps",
         }
+    }
+
+    /// Whether documents of this kind are policies of a filter's slot.
+    pub const fn attaches(self) -> bool {
+        matches!(self, Self::CachePolicy | Self::RateLimitPolicy | Self::ShardMap)
     }
 }
 
@@ -143,6 +158,8 @@ pub struct Metadata {
 pub enum Spec {
     /// A service with endpoints.
     Backend(BackendSpec),
+    /// Which answers a proxy keeps, and for how long.
+    CachePolicy(Box<CachePolicySpec>),
     /// A raw xDS resource.
     EnvoyResource(EnvoyResourceSpec),
     /// What a standalone proxy listens on, and its routes.
@@ -180,6 +197,7 @@ impl Document {
     pub fn to_value(&self) -> Value {
         let spec = match &self.spec {
             Spec::Backend(spec) => serde_json::to_value(spec),
+            Spec::CachePolicy(spec) => serde_json::to_value(spec),
             Spec::EnvoyResource(spec) => serde_json::to_value(spec),
             Spec::Gateway(spec) => serde_json::to_value(spec),
             Spec::RateLimitPolicy(spec) => serde_json::to_value(spec),
@@ -199,6 +217,7 @@ impl Document {
     pub const fn kind(&self) -> Kind {
         match self.spec {
             Spec::Backend(_) => Kind::Backend,
+            Spec::CachePolicy(_) => Kind::CachePolicy,
             Spec::EnvoyResource(_) => Kind::EnvoyResource,
             Spec::Gateway(_) => Kind::Gateway,
             Spec::RateLimitPolicy(_) => Kind::RateLimitPolicy,
@@ -220,6 +239,7 @@ impl Document {
         match &self.spec {
             Spec::ShardMap(spec) => &spec.target_refs,
             Spec::RateLimitPolicy(spec) => &spec.target_refs,
+            Spec::CachePolicy(spec) => &spec.target_refs,
             Spec::EnvoyResource(spec) => &spec.target_refs,
             Spec::Backend(_) | Spec::Gateway(_) => &[],
         }
@@ -227,13 +247,14 @@ impl Document {
 
     /// Whether documents of this kind are policies of a filter's slot.
     pub const fn attaches(&self) -> bool {
-        matches!(self.spec, Spec::ShardMap(_) | Spec::RateLimitPolicy(_))
+        self.kind().attaches()
     }
 
     fn validate(&self) -> Vec<Problem> {
         let mut problems = Problems::default();
         problems.within("spec", |problems| match &self.spec {
             Spec::Backend(spec) => spec.check(problems),
+            Spec::CachePolicy(spec) => spec.check(problems),
             Spec::EnvoyResource(spec) => spec.check(problems),
             Spec::Gateway(spec) => spec.check(problems),
             Spec::RateLimitPolicy(spec) => spec.check(problems),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Rule, SlotConfig};
+pub use crate::document::cache_policy::key::QueryParameters;
 use crate::document::key::KeySource;
 use crate::matching::RequestMatch;
 
@@ -92,19 +93,6 @@ pub struct CompiledShardKeys {
     pub rules: Vec<Rule>,
     /// Where each map finds its key, by the name that rules have for it.
     pub maps: BTreeMap<String, Vec<KeySource>>,
-}
-
-/// Which parameters of the query count. Names are compared as they are written.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum QueryParameters {
-    /// All.
-    #[default]
-    All,
-    /// These.
-    Only(Vec<String>),
-    /// All but these; a name that ends with `*` stands for all that begin so.
-    Except(Vec<String>),
 }
 
 /// For how long answers are fresh.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::document::bounds::check_duration;
 use crate::problem::Problems;
 use crate::quantity::Duration;
 
@@ -237,12 +238,6 @@ fn check_positive(value: u32, field: &str, problems: &mut Problems) {
 
 /// Envoy refuses timers of zero; a day is beyond any use.
 pub(crate) fn check_span(span: Duration, field: &str, problems: &mut Problems) {
-    let longest = Duration::from_secs(86_400);
-    if span.as_millis() == 0 || span > longest {
-        problems.note_at(
-            field,
-            "duration_out_of_range",
-            format!("{span}: expected 1ms to {longest}"),
-        );
-    }
+    let range = Duration::from_millis(1)..=Duration::from_secs(86_400);
+    check_duration(span, range, field, problems);
 }

@@ -51,6 +51,7 @@ pub(super) fn document(value: Value) -> Result<Document, Vec<Problem>> {
         })?;
     let spec = match kind {
         Kind::Backend => Spec::Backend(typed(spec, "/spec")?),
+        Kind::CachePolicy => Spec::CachePolicy(typed(spec, "/spec")?),
         Kind::EnvoyResource => Spec::EnvoyResource(typed(spec, "/spec")?),
         Kind::Gateway => Spec::Gateway(typed(spec, "/spec")?),
         Kind::RateLimitPolicy => Spec::RateLimitPolicy(typed(spec, "/spec")?),

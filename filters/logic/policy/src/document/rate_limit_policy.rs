@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::document::mode::Mode;
 use crate::document::target_ref::{TargetRef, check_target_refs};
 use crate::matching::RequestMatch;
 use crate::name::Name;
@@ -60,20 +61,6 @@ pub struct RateLimitPolicySpec {
     pub max_keys: u32,
     /// A request passes when all of these let it pass; when one doesn't, none is charged.
     pub limits: Vec<LimitSpec>,
-}
-
-/// Whether a policy acts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub enum Mode {
-    /// It limits.
-    #[default]
-    Enforce,
-    /// It decides and counts, and changes nothing for clients.
-    Shadow,
-    /// It does nothing, and costs nothing.
-    Off,
 }
 
 /// What happens to a request whose quota can't be looked up or written.

@@ -4,6 +4,7 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
 
 use super::backend::BackendSpec;
+use super::cache_policy::CachePolicySpec;
 use super::envoy_resource::EnvoyResourceSpec;
 use super::gateway::GatewaySpec;
 use super::rate_limit_policy::RateLimitPolicySpec;
@@ -14,6 +15,7 @@ use super::{API_VERSION, Kind, Metadata};
 pub fn of(kind: Kind) -> Value {
     match kind {
         Kind::Backend => document::<BackendSpec>(kind),
+        Kind::CachePolicy => document::<CachePolicySpec>(kind),
         Kind::EnvoyResource => document::<EnvoyResourceSpec>(kind),
         Kind::Gateway => document::<GatewaySpec>(kind),
         Kind::RateLimitPolicy => document::<RateLimitPolicySpec>(kind),

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::document::cookie::check_cookie_name;
 use crate::document::key::{KeySource, PathSource};
 use crate::matching::check_header_name;
 use crate::name::Name;
 use crate::problem::Problems;
 
-/// The longest name of a cookie or path of a claim, bytes.
+/// The longest path of a claim, bytes.
 const MAX_NAME: usize = 256;
 /// The most trusted hops.
 const MAX_HOPS: u32 = 32;
@@ -130,19 +131,5 @@ impl JwtClaim {
             let detail = "a token that nobody has verified has no provider";
             problems.note_at("provider", "unverified_provider", detail);
         }
-    }
-}
-
-/// A cookie's name is a token (RFC 6265 section 4.1.1).
-fn check_cookie_name(name: &str, problems: &mut Problems) {
-    let special = |byte: u8| b"!#$%&'*+-.^_`|~".contains(&byte);
-    let token = name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || special(byte));
-    if name.is_empty() || name.len() > MAX_NAME || !token {
-        problems.note(
-            "invalid_cookie_name",
-            format!("{name:?} is not a cookie's name (RFC 6265 section 4.1.1)"),
-        );
     }
 }

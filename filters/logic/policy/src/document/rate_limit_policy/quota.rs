@@ -1,10 +1,12 @@
 //! Quotas: how many requests there may be.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
 use super::descriptor::Descriptor;
+use crate::document::bounds::check_duration;
 use crate::problem::Problems;
 use crate::quantity::Duration;
 
@@ -16,6 +18,7 @@ pub const MAX_REQUESTS: u64 = 1_000_000_000_000;
 pub const MAX_PER_SECOND: u64 = 1_000_000;
 /// The longest window, and the longest time that a quota may take to come back.
 pub const MAX_WINDOW: Duration = Duration::from_secs(366 * 86_400);
+const WINDOWS: RangeInclusive<Duration> = Duration::from_millis(1)..=MAX_WINDOW;
 /// The most requests at once.
 pub const MAX_CONCURRENCY: u64 = 1_000_000;
 
@@ -138,13 +141,13 @@ impl ConcurrencyQuota {
             let detail = format!("{}: expected 1 to {MAX_CONCURRENCY}", self.requests);
             problems.note_at("requests", "rate_out_of_range", detail);
         }
-        check_duration(self.max_duration, "maxDuration", problems);
+        check_duration(self.max_duration, WINDOWS, "maxDuration", problems);
     }
 }
 
 /// Whether something was wrong.
 fn check_window(requests: u64, window: Duration, problems: &mut Problems) -> bool {
-    if !check_duration(window, "window", problems) {
+    if !check_duration(window, WINDOWS, "window", problems) {
         return true;
     }
     let per_second = u128::from(requests) * 1_000;
@@ -157,19 +160,6 @@ fn check_window(requests: u64, window: Duration, problems: &mut Problems) -> boo
         problems.note_at("requests", "rate_out_of_range", detail);
     }
     bad
-}
-
-/// Whether the duration can be used.
-fn check_duration(duration: Duration, field: &str, problems: &mut Problems) -> bool {
-    let good = duration.as_millis() > 0 && duration <= MAX_WINDOW;
-    if !good {
-        problems.note_at(
-            field,
-            "duration_out_of_range",
-            format!("{duration}: expected 1ms to {MAX_WINDOW}"),
-        );
-    }
-    good
 }
 
 impl Plans {
