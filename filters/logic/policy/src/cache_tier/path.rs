@@ -43,6 +43,9 @@ mod tests {
             "/v1/lookup/default/shop/ab12?wait_ms=0&refresh=true"
         );
         assert_eq!(object_path("a", "b", "c"), "/v1/objects/a/b/c");
-        assert_eq!(release_path("a", "b", "c", 9), "/v1/release/a/b/c?hit_for_miss_ms=9");
+        assert_eq!(
+            release_path("a", "b", "c", 9),
+            "/v1/release/a/b/c?hit_for_miss_ms=9"
+        );
     }
 }

@@ -161,14 +161,27 @@ mod tests {
     #[test]
     fn what_makes_a_difference_and_what_does_not() {
         let german = of("accept-language", &[("accept-language", "de")]);
-        assert_eq!(german, of("Accept-Language", &[("Accept-Language", " de\t"), ("x", "y")]));
+        assert_eq!(
+            german,
+            of("Accept-Language", &[("Accept-Language", " de\t"), ("x", "y")])
+        );
         for other in ["", "DE", "de,en"] {
-            assert_ne!(german, of("accept-language", &[("accept-language", other)]), "{other}");
+            assert_ne!(
+                german,
+                of("accept-language", &[("accept-language", other)]),
+                "{other}"
+            );
         }
         let (absent, empty) = (of("a", &[]), of("a", &[("a", "")]));
         assert_ne!(absent, empty);
-        assert_eq!(of("a", &[("a", "1"), ("a", "2")]), of("a", &[("a", "1"), ("b", "3"), ("A", "2 ")]));
-        assert_ne!(of("a", &[("a", "1"), ("a", "2")]), of("a", &[("a", "2"), ("a", "1")]));
+        assert_eq!(
+            of("a", &[("a", "1"), ("a", "2")]),
+            of("a", &[("a", "1"), ("b", "3"), ("A", "2 ")])
+        );
+        assert_ne!(
+            of("a", &[("a", "1"), ("a", "2")]),
+            of("a", &[("a", "2"), ("a", "1")])
+        );
         assert_ne!(of("a,b", &[("a", "1")]), of("a,b", &[("b", "1")]));
         assert_eq!(of("", &[("a", "1")]), Variant::only());
     }
