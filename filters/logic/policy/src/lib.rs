@@ -5,6 +5,8 @@
 //! * [`document`]: `apiVersion`, `kind`, `metadata`, `spec`. Written by people as YAML or JSON, stored as events.
 //! * [`compiled`]: one JSON per slot, written by the control plane (or `weir compile`), read by a filter.
 //!
+//! Beside them stands what filters and servers say to one another: [`proxy`], [`cache_tier`].
+//!
 //! Everything here is data and its validation: no clock, no I/O, no host.
 //!
 //! ```
@@ -19,6 +21,7 @@
 //! assert_eq!(problems[0].pointer, "/spec/endpoints/0/port");
 //! ```
 
+pub mod cache_tier;
 pub mod compiled;
 pub mod document;
 pub mod matching;
