@@ -1,20 +1,21 @@
 //! What became of requests, counted.
 //!
 //! `weir_cache_requests_total.filter.edge-cache.policy.<namespace>_<name>.outcome.<outcome>`: every request that a policy is
-//! for counts once. `hit-memory` and `hit-shared`: what was stored was fresh; `collapsed`: it was, once another request had
+//! for counts once. `hit-memory`, `hit-shared` and `hit-tier2`: what was stored was fresh; `collapsed`: it was, once another request had
 //! fetched it; `stale`: it was not, and was served all the same; `validated`: the origin said that it is still the one;
 //! `miss-…`: the request went on, or was answered by what the origin said; `bypass-…`: it was not looked up; `unsafe`.
 //!
 //! `weir_cache_fills_total…outcome.<outcome>` counts answers that were to be stored, `weir_cache_not_stored_total…reason.<reason>`
 //! those that were not, `weir_cache_validations_total…outcome.<outcome>` the filter's own requests,
-//! `weir_cache_evictions_total`, `weir_cache_invalidations_total`, `weir_cache_purges_total` what went.
+//! `weir_cache_tier2_total…outcome.<outcome>` what the tier that all proxies share answered and `weir_cache_tier2_milliseconds_total`
+//! how long that took, `weir_cache_evictions_total`, `weir_cache_invalidations_total`, `weir_cache_purges_total` what went.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use weir_cache_store::Tier;
 use weir_host::{Counter, Counters, label};
-use weir_http_cache::{NotStored, Pass};
+use weir_http_cache::{NotStored, Pass, Tier};
+use weir_policy::cache_tier::status;
 
 /// Why a request went on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,7 @@ pub(crate) enum Miss {
 pub(crate) enum Outcome {
     Memory,
     Shared,
+    Tier2,
     Collapsed,
     Stale,
     Validated,
@@ -72,12 +74,50 @@ pub(crate) enum Validation {
     Failed,
 }
 
+/// What the tier that all proxies share answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tier2 {
+    Hit,
+    Miss,
+    Busy,
+    Remembered,
+    /// It did something that has no answer.
+    Done,
+    Failed,
+}
+
+impl Tier2 {
+    /// By the status of its answer.
+    pub(crate) const fn of(found: u16) -> Self {
+        match found {
+            status::HIT => Self::Hit,
+            status::MISS => Self::Miss,
+            status::BUSY => Self::Busy,
+            status::HIT_FOR_MISS => Self::Remembered,
+            204 => Self::Done,
+            _ => Self::Failed,
+        }
+    }
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Busy => "busy",
+            Self::Remembered => "hit-for-miss",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 impl Outcome {
     pub(crate) const fn hit(tier: Tier, held: bool) -> Self {
         match (held, tier) {
             (true, _) => Self::Collapsed,
-            (false, Tier::Own) => Self::Memory,
+            (false, Tier::Memory) => Self::Memory,
             (false, Tier::Shared) => Self::Shared,
+            (false, Tier::Tier2) => Self::Tier2,
         }
     }
 
@@ -85,6 +125,7 @@ impl Outcome {
         match self {
             Self::Memory => "hit-memory",
             Self::Shared => "hit-shared",
+            Self::Tier2 => "hit-tier2",
             Self::Collapsed => "collapsed",
             Self::Stale => "stale",
             Self::Validated => "validated",
@@ -168,6 +209,8 @@ const NOT_STORED: &str = "not_stored";
 const VALIDATIONS: &str = "validations";
 const EVICTIONS: &str = "evictions";
 const INVALIDATIONS: &str = "invalidations";
+const TIER2: &str = "tier2";
+const TIER2_MS: &str = "tier2_milliseconds";
 
 impl PolicyCounts {
     pub(crate) fn new(policy: &str, counters: &Counters) -> Self {
@@ -196,6 +239,16 @@ impl PolicyCounts {
 
     pub(crate) fn validation(&self, validation: Validation) {
         self.add(VALIDATIONS, validation.label(), 1);
+    }
+
+    /// Nothing was stored in any tier.
+    pub(crate) fn absent(&self) {
+        self.request(Outcome::Miss(Miss::Absent));
+    }
+
+    pub(crate) fn tier2(&self, what: Tier2, took_ms: u64) {
+        self.add(TIER2, what.label(), 1);
+        self.add(TIER2_MS, what.label(), took_ms);
     }
 
     pub(crate) fn evicted(&self, objects: u32) {

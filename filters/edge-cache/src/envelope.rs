@@ -27,6 +27,13 @@ pub(crate) fn write(revision: u64, checksum: u32, object: &Object, body: &[u8]) 
     bytes
 }
 
+/// The revision and the object in bytes that [`write`] made.
+pub(crate) fn open(bytes: &[u8]) -> Option<(u64, Object)> {
+    let (revision, rest) = bytes.split_first_chunk::<REVISION_BYTES>()?;
+    let (object, _) = Object::from_bytes(rest.get(4..)?)?;
+    Some((u64::from_le_bytes(*revision), object))
+}
+
 impl Stored {
     /// The object in what was stored; none where it is none.
     pub(crate) fn read(content: Rc<Content>) -> Option<Self> {

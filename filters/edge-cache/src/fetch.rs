@@ -5,8 +5,8 @@
 
 use std::rc::Rc;
 
-use weir_host::port::{Answer, CallId, CallRequest, RootHost};
-use weir_host::{HostError, pairs};
+use weir_host::pairs;
+use weir_host::port::{Answer, RootHost};
 use weir_http_cache::{CacheRequest, Change, FwdReason, Headers, Hit, Method, Source, Tier, Updated};
 
 use crate::EdgeCacheFilter;
@@ -18,9 +18,8 @@ use crate::forwarded::{Fill, Forwarded};
 use crate::request::Step;
 use crate::response::status_of;
 use crate::visit::Visit;
+use crate::work::Outgoing;
 
-/// A call is given up by the filter so long after Envoy should have ended it, milliseconds.
-const GRACE_MS: u64 = 1_000;
 /// Answers that Envoy itself gives where it reached nobody, or nobody in time.
 const UNREACHED: [u16; 2] = [503, 504];
 /// Fields that concern one connection, and the length that Envoy counts itself.
@@ -63,9 +62,11 @@ pub(crate) enum Purpose {
 }
 
 impl Fetch {
-    fn deadline_ms(&self) -> u64 {
-        let timeout = u64::from(self.visit.policy.spec().call_timeout_ms);
-        self.sent_ms.saturating_add(timeout).saturating_add(GRACE_MS)
+    /// The request as it goes out.
+    pub(crate) fn outgoing(&self) -> Outgoing {
+        let mut outgoing = Outgoing::new(&self.cluster, self.visit.policy.spec().call_timeout_ms);
+        outgoing.headers = self.headers();
+        outgoing
     }
 
     fn headers(&self) -> Headers {
@@ -76,12 +77,6 @@ impl Fetch {
         }
         headers
     }
-}
-
-/// The headers as texts; none: one of them is no UTF-8.
-fn texts(headers: &Headers) -> Option<Vec<(&str, &str)>> {
-    let text = |(name, value)| Some((str::from_utf8(name).ok()?, str::from_utf8(value).ok()?));
-    headers.iter().map(text).collect()
 }
 
 /// What was asked for a HEAD request is a GET request, and so is the answer.
@@ -107,50 +102,8 @@ fn changed(headers: &Headers, changes: Vec<Change>) -> Headers {
 }
 
 impl EdgeCacheFilter {
-    /// Sends what is to be sent.
-    pub(crate) fn send_fetches(&self, host: &impl RootHost) {
-        loop {
-            let next = self.memory.work.borrow_mut().pop_front();
-            let Some(fetch) = next else {
-                return;
-            };
-            match self.send(&fetch, host) {
-                Ok(call) => self.fetches.borrow_mut().push((call, fetch)),
-                Err(_) => self.fail(fetch, None, host),
-            }
-        }
-    }
-
-    fn send(&self, fetch: &Fetch, host: &impl RootHost) -> Result<CallId, HostError> {
-        let headers = fetch.headers();
-        let request = CallRequest {
-            cluster: &fetch.cluster,
-            headers: texts(&headers).ok_or(HostError::BadArgument)?,
-            body: &[],
-            timeout_ms: fetch.visit.policy.spec().call_timeout_ms,
-        };
-        host.call(&request)
-    }
-
-    /// A call ended.
-    pub(crate) fn take_answer(&self, call: CallId, host: &impl RootHost) {
-        let fetch = {
-            let mut fetches = self.fetches.borrow_mut();
-            let place = fetches.iter().position(|(known, _)| *known == call);
-            place.map(|place| fetches.swap_remove(place).1)
-        };
-        let Some(fetch) = fetch else {
-            return;
-        };
-        let max_bytes = fetch.visit.policy.spec().limits.object_bytes;
-        let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
-        match host.answer(max_bytes) {
-            Ok(answer) => self.judge_answer(fetch, answer, host),
-            Err(_) => self.fail(fetch, None, host),
-        }
-    }
-
-    fn judge_answer(&self, fetch: Fetch, answer: Answer, host: &impl RootHost) {
+    /// The origin has answered.
+    pub(crate) fn judge_answer(&self, fetch: Fetch, answer: Answer, host: &impl RootHost) {
         let headers: Headers = pairs::read(&answer.headers).collect();
         let (Some(status), Ok(now_ms)) = (status_of(&headers), host.now_ms()) else {
             return self.fail(fetch, None, host);
@@ -238,7 +191,7 @@ impl EdgeCacheFilter {
     }
 
     /// The origin did not say.
-    fn fail(&self, fetch: Fetch, status: Option<u16>, host: &impl RootHost) {
+    pub(crate) fn fail(&self, fetch: Fetch, status: Option<u16>, host: &impl RootHost) {
         let now_ms = host.now_ms().unwrap_or(fetch.sent_ms);
         fetch.visit.policy.counts.validation(Validation::Failed);
         let stale_will_do = matches!(
@@ -279,29 +232,6 @@ impl EdgeCacheFilter {
                 self.carry_out(visit, Step::Answer(ready), host);
             }
             None => self.let_go(visit, Miss::Failed, hit.now_ms, host),
-        }
-    }
-
-    /// Gives up calls that took too long.
-    pub(crate) fn give_up_fetches(&self, now_ms: u64, host: &impl RootHost) {
-        self.give_up_if(
-            |fetch| now_ms > fetch.deadline_ms() || now_ms < fetch.sent_ms,
-            host,
-        );
-    }
-
-    /// Gives up all calls: nobody will answer.
-    pub(crate) fn give_up_all_fetches(&self, host: &impl RootHost) {
-        self.give_up_if(|_| true, host);
-    }
-
-    fn give_up_if(&self, wanted: impl Fn(&Fetch) -> bool, host: &impl RootHost) {
-        let given_up: Vec<_> = {
-            let mut fetches = self.fetches.borrow_mut();
-            fetches.extract_if(.., |(_, fetch)| wanted(fetch)).collect()
-        };
-        for (_, fetch) in given_up {
-            self.fail(fetch, None, host);
         }
     }
 }

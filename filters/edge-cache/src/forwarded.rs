@@ -27,6 +27,8 @@ pub(crate) struct Forwarded {
 pub(crate) struct Fill {
     pub(crate) place: Place,
     pub(crate) token: FillToken,
+    /// The right to store in the tier that all proxies share.
+    pub(crate) lease: Option<String>,
 }
 
 impl Forwarded {
@@ -50,6 +52,11 @@ impl Forwarded {
 }
 
 impl Fill {
+    pub(crate) const fn new(place: Place, token: FillToken) -> Self {
+        let lease = None;
+        Self { place, token, lease }
+    }
+
     /// What tells others that it has ended.
     pub(crate) fn message(&self, visit: &Visit) -> Message {
         Message {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use weir_cache_store::purge::{Judged, Purgeable, Verdict};
-use weir_cache_store::{Claim, Ended, Failed, FillToken, Key, Kind, Store, Stored};
+use weir_cache_store::{Claim, Ended, Failed, FillToken, Kind, Store, Stored};
 use weir_host::port::Host;
 use weir_http_cache::{Encoding, Head, Object, VaryRule};
 
@@ -15,40 +15,82 @@ use crate::counts::Kept;
 use crate::envelope;
 use crate::find::Place;
 use crate::forwarded::Fill;
+use crate::post::Message;
+use crate::tier2::{Ask, Parcel, known_by};
 use crate::values::Values;
 use crate::visit::Visit;
 
 /// What is to be stored, before it is known where.
-struct Goods {
-    head: Head,
-    body: Vec<u8>,
-    encoding: Encoding,
-    /// With which the body is unpacked.
-    checksum: u32,
-    /// Of the body as it came.
-    length: u64,
+struct Goods<'g> {
+    vary: &'g VaryRule,
+    revision: u64,
+    bytes: &'g [u8],
 }
 
 /// The record that names what tells answers apart could not be written.
 struct NoRecord;
 
 impl EdgeCacheFilter {
-    /// Stores what was fetched, and wakes those who wait for it.
+    /// Stores what was fetched, in all tiers, and wakes those who wait for it.
     pub(crate) fn keep(
         &self,
         visit: &Rc<Visit>,
-        fill: Fill,
+        mut fill: Fill,
         capture: Capture,
         now_ms: u64,
         host: &impl Host,
     ) {
+        let revision = fill.token.revision();
+        let lease = fill.lease.take();
+        let (head, bytes) = packed(visit, capture, revision, host);
+        let kept = self.keep_bytes(visit, fill, &head, (revision, &bytes), now_ms, host);
+        let has_tier = visit.policy.spec().tier2.is_some() && kept == Kept::Stored;
+        let parcel = has_tier.then(|| Parcel::new(&visit.request, &head, bytes, revision, now_ms));
+        self.put_in_tier(visit, parcel.flatten(), lease, now_ms, host);
+    }
+
+    /// Stores what the origin has confirmed.
+    pub(crate) fn keep_updated(
+        &self,
+        visit: &Rc<Visit>,
+        fill: Fill,
+        stored: &envelope::Stored,
+        now_ms: u64,
+        host: &impl Host,
+    ) {
+        let revision = fill.token.revision();
+        let bytes = stored.to_bytes(revision);
+        let head = &stored.object.head;
+        let kept = self.keep_bytes(visit, fill, head, (revision, &bytes), now_ms, host);
+        if visit.policy.spec().tier2.is_some() && kept == Kept::Stored {
+            let parcel = Parcel::new(&visit.request, head, bytes, revision, now_ms);
+            self.put_in_tier(visit, parcel, None, now_ms, host);
+        }
+    }
+
+    /// Stores an object whose fill began with `revision`, here, and wakes those who wait for it.
+    pub(crate) fn keep_bytes(
+        &self,
+        visit: &Rc<Visit>,
+        fill: Fill,
+        head: &Head,
+        (revision, bytes): (u64, &[u8]),
+        now_ms: u64,
+        host: &impl Host,
+    ) -> Kept {
         let message = fill.message(visit);
-        let Ok(store) = visit.policy.store(&self.slot, &self.memory, host) else {
-            return self.wake(message, false, now_ms, host);
+        let goods = Goods {
+            vary: &head.vary,
+            revision,
+            bytes,
         };
-        let (kept, wake_others) = self.store(visit, &store, fill, capture, now_ms, host);
+        let (kept, wake_others) = match visit.policy.store(&self.slot, &self.memory, host) {
+            Ok(store) => self.store(visit, &store, fill, (head, &goods), now_ms, host),
+            Err(_) => (Kept::Failed, false),
+        };
         visit.policy.counts.kept(kept);
         self.wake(message, wake_others, now_ms, host);
+        kept
     }
 
     fn store(
@@ -56,17 +98,17 @@ impl EdgeCacheFilter {
         visit: &Visit,
         store: &Store,
         fill: Fill,
-        capture: Capture,
+        (head, goods): (&Head, &Goods<'_>),
         now_ms: u64,
         host: &impl Host,
     ) -> (Kept, bool) {
-        if self.is_fenced(visit, &fill.token, &capture.head, now_ms, host) {
+        let url = &visit.request.url;
+        let verdict = self.judge_purges(visit, goods.revision, head, url, now_ms, host);
+        if verdict != Some(Verdict::Valid) {
             let ended = store.abandon(&Values(host), fill.token).unwrap_or_default();
             return (Kept::Fenced, ended.wake_others);
         }
-        let goods = goods(visit, capture, host);
-        let stored = self.place(visit, store, fill, &goods, now_ms, host);
-        match stored {
+        match self.place(visit, store, fill, goods, now_ms, host) {
             Ok(Ok(Stored::Stored {
                 evicted, wake_others, ..
             })) => {
@@ -80,55 +122,24 @@ impl EdgeCacheFilter {
         }
     }
 
-    /// Stores what the origin has confirmed.
-    pub(crate) fn keep_updated(
+    /// What purges mean for something whose fill began with `revision`; none: it can't be known.
+    pub(crate) fn judge_purges(
         &self,
         visit: &Visit,
-        fill: Fill,
-        stored: &envelope::Stored,
-        now_ms: u64,
-        host: &impl Host,
-    ) {
-        let fenced = self.is_fenced(visit, &fill.token, &stored.object.head, now_ms, host);
-        let bytes = stored.to_bytes(fill.token.revision());
-        let key_text = fill.place.text.clone();
-        self.end(visit, fill, now_ms, host, |store, token| {
-            if fenced {
-                return store.abandon(&Values(host), token);
-            }
-            let key = Key::new(&key_text);
-            let stored = store.store(&Values(host), token, &key, Kind::Object, &bytes, now_ms)?;
-            Ok(Ended {
-                was: true,
-                wake_others: matches!(
-                    stored,
-                    Stored::Stored {
-                        wake_others: true,
-                        ..
-                    } | Stored::TooLarge { wake_others: true }
-                ),
-            })
-        });
-    }
-
-    /// Whether a purge of what this is came after its fill began.
-    fn is_fenced(
-        &self,
-        visit: &Visit,
-        token: &FillToken,
+        revision: u64,
         head: &Head,
+        url: &[u8],
         now_ms: u64,
         host: &impl Host,
-    ) -> bool {
+    ) -> Option<Verdict> {
         let object = Purgeable {
-            revision: token.revision(),
+            revision,
             policy: &visit.policy.name,
-            url: &visit.request.url,
+            url,
             tags: head.tags.iter().map(Vec::as_slice),
         };
         let judged = Cell::<Judged>::default();
-        let verdict = self.purges().verdict(&Values(host), object, &judged, now_ms);
-        verdict != Ok(Verdict::Valid)
+        self.purges().verdict(&Values(host), object, &judged, now_ms).ok()
     }
 
     /// Stores under the key that the response's `Vary` asks for.
@@ -137,92 +148,80 @@ impl EdgeCacheFilter {
         visit: &Visit,
         store: &Store,
         fill: Fill,
-        goods: &Goods,
+        goods: &Goods<'_>,
         now_ms: u64,
         host: &impl Host,
     ) -> Result<Result<Stored, NoRecord>, Failed> {
-        let Fill { place, token } = fill;
+        let Fill { place, token, .. } = fill;
         let values = Values(host);
-        let vary = &goods.head.vary;
         let revision = token.revision();
         let object = |place: &Place, token: FillToken| {
-            let bytes = goods.to_bytes(visit, revision);
-            store.store(&values, token, &place.key(), Kind::Object, &bytes, now_ms)
+            store.store(&values, token, &place.key(), Kind::Object, goods.bytes, now_ms)
         };
         let (record, rule) = match &place.vary {
-            None if vary.is_empty() => return object(&place, token).map(Ok),
-            Some((known, _)) if vary.names().all(|name| known.names().any(|other| other == name)) => {
-                return object(&place, token).map(Ok);
-            }
-            None => (token, vary.clone()),
+            None if goods.vary.is_empty() => return object(&place, token).map(Ok),
+            Some((known, _)) if is_within(goods.vary, known) => return object(&place, token).map(Ok),
+            None => (token, goods.vary.clone()),
             Some((known, stamp)) => {
-                let seen = Some(*stamp);
                 let primary = Place::primary(&visit.request);
-                let record = claim(store, &primary, revision, seen, now_ms, host)?;
+                let record = claim(store, &primary, (revision, Some(*stamp)), now_ms, host)?;
                 store.abandon(&values, token)?;
                 match record {
-                    Some(record) => (record, known.union(vary)),
+                    Some(record) => (record, known.union(goods.vary)),
                     None => return Ok(Err(NoRecord)),
                 }
             }
         };
-        let Some(variant) = self.record(visit, store, record, rule, now_ms, host)? else {
+        let Some(variant) = record_of(visit, store, record, rule, now_ms, host)? else {
             return Ok(Err(NoRecord));
         };
-        match claim(store, &variant, revision, None, now_ms, host)? {
-            Some(token) => {
-                let stored = object(&variant, token)?;
-                // Who waits, waits under the key of the record.
-                Ok(Ok(match stored {
-                    Stored::Stored { stamp, evicted, .. } => Stored::Stored {
-                        stamp,
-                        evicted,
-                        wake_others: true,
-                    },
-                    other => other,
-                }))
-            }
-            None => Ok(Err(NoRecord)),
-        }
-    }
-
-    /// Writes what tells answers apart under the request's own key; where the answer to `visit` is then.
-    fn record(
-        &self,
-        visit: &Visit,
-        store: &Store,
-        token: FillToken,
-        rule: VaryRule,
-        now_ms: u64,
-        host: &impl Host,
-    ) -> Result<Option<Place>, Failed> {
-        let primary = Place::primary(&visit.request);
-        let bytes = rule.to_bytes(&[]);
-        let stored = store.store(&Values(host), token, &primary.key(), Kind::Vary, &bytes, now_ms)?;
-        let Stored::Stored { stamp, .. } = stored else {
-            return Ok(None);
+        let Some(token) = claim(store, &variant, (revision, None), now_ms, host)? else {
+            return Ok(Err(NoRecord));
         };
-        Ok(Some(Place::variant(
-            &visit.policy.rules,
-            &visit.request,
-            rule,
-            stamp,
-        )))
+        Ok(Ok(match object(&variant, token)? {
+            // Who waits, waits under the key of the record.
+            Stored::Stored { stamp, evicted, .. } => Stored::Stored {
+                stamp,
+                evicted,
+                wake_others: true,
+            },
+            other => other,
+        }))
     }
 
     /// Ends a fill that came to nothing: another may begin.
-    pub(crate) fn abandon(&self, visit: &Visit, fill: Fill, now_ms: u64, host: &impl Host) {
+    pub(crate) fn abandon(&self, visit: &Rc<Visit>, mut fill: Fill, now_ms: u64, host: &impl Host) {
+        self.release(visit, fill.lease.take(), 0, now_ms, host);
         self.end(visit, fill, now_ms, host, |store, token| {
             store.abandon(&Values(host), token)
         });
     }
 
     /// Ends a fill whose answer can't be stored: requests for it need not wait for one another for a time.
-    pub(crate) fn hit_for_miss(&self, visit: &Visit, fill: Fill, now_ms: u64, host: &impl Host) {
-        let until_ms = now_ms.saturating_add(visit.policy.spec().ttl.hit_for_miss_ms);
+    pub(crate) fn hit_for_miss(&self, visit: &Rc<Visit>, mut fill: Fill, now_ms: u64, host: &impl Host) {
+        let length_ms = visit.policy.spec().ttl.hit_for_miss_ms;
+        let until_ms = now_ms.saturating_add(length_ms);
+        self.release(visit, fill.lease.take(), length_ms, now_ms, host);
         self.end(visit, fill, now_ms, host, |store, token| {
             store.hit_for_miss(&Values(host), token, now_ms, until_ms)
         });
+    }
+
+    fn release(
+        &self,
+        visit: &Rc<Visit>,
+        lease: Option<String>,
+        hit_for_miss_ms: u64,
+        now_ms: u64,
+        host: &impl Host,
+    ) {
+        if let Some(lease) = lease {
+            let ask = Ask::Release {
+                lease,
+                hit_for_miss_ms,
+            };
+            self.post_tier(visit, ask, now_ms, host);
+        }
     }
 
     fn end(
@@ -233,7 +232,7 @@ impl EdgeCacheFilter {
         host: &impl Host,
         how: impl FnOnce(&Store, FillToken) -> Result<Ended, Failed>,
     ) {
-        let message = fill.message(visit);
+        let message: Message = fill.message(visit);
         let store = visit.policy.store(&self.slot, &self.memory, host);
         let ended = store.ok().and_then(|store| how(&store, fill.token).ok());
         let wake_others = ended.is_none_or(|ended| ended.wake_others);
@@ -241,41 +240,52 @@ impl EdgeCacheFilter {
     }
 }
 
-fn goods(visit: &Visit, capture: Capture, host: &impl Host) -> Goods {
+fn is_within(rule: &VaryRule, known: &VaryRule) -> bool {
+    rule.names().all(|name| known.names().any(|other| other == name))
+}
+
+/// Writes what tells answers apart under the request's own key; where the answer to `visit` is then.
+fn record_of(
+    visit: &Visit,
+    store: &Store,
+    token: FillToken,
+    rule: VaryRule,
+    now_ms: u64,
+    host: &impl Host,
+) -> Result<Option<Place>, Failed> {
+    let primary = Place::primary(&visit.request);
+    let bytes = rule.to_bytes(&[]);
+    let stored = store.store(&Values(host), token, &primary.key(), Kind::Vary, &bytes, now_ms)?;
+    let Stored::Stored { stamp, .. } = stored else {
+        return Ok(None);
+    };
+    let rules = &visit.policy.rules;
+    Ok(Some(Place::variant(rules, &visit.request, rule, stamp)))
+}
+
+/// The bytes to be stored of an answer, and its head.
+fn packed(visit: &Visit, capture: Capture, revision: u64, host: &impl Host) -> (Head, Vec<u8>) {
     let Capture { head, body } = capture;
     let length = u64::try_from(body.len()).unwrap_or(u64::MAX);
-    let packed = visit
-        .policy
-        .rules
+    let rules = &visit.policy.rules;
+    let gzip = rules
         .compresses(&head, length)
         .then(|| gzip(&body, host))
         .flatten();
-    let (body, checksum, encoding) = match packed {
+    let (body, checksum, encoding) = match gzip {
         Some((gzip, checksum)) => (gzip, checksum, Encoding::Zlib { identity_len: length }),
         None => (body, 0, Encoding::Identity),
     };
-    Goods {
-        head,
-        body,
-        encoding,
-        checksum,
-        length,
-    }
-}
-
-impl Goods {
-    fn to_bytes(&self, visit: &Visit, revision: u64) -> Vec<u8> {
-        let head = self.head.clone();
-        let object = Object::new(&visit.request, Vec::new(), head, self.encoding, self.length);
-        envelope::write(revision, self.checksum, &object, &self.body)
-    }
+    let mut object = Object::new(&visit.request, Vec::new(), head, encoding, length);
+    known_by(visit, &mut object);
+    let bytes = envelope::write(revision, checksum, &object, &body);
+    (object.head, bytes)
 }
 
 fn claim(
     store: &Store,
     place: &Place,
-    revision: u64,
-    seen: Option<u64>,
+    (revision, seen): (u64, Option<u64>),
     now_ms: u64,
     host: &impl Host,
 ) -> Result<Option<FillToken>, Failed> {

@@ -8,6 +8,7 @@
 //!   meantime, in whichever worker, are held until it is there ([`waiting`], [`post`]);
 //! * an answer that has to be validated is asked for by a request of the filter's own, from the root context, while the
 //!   client's request is held ([`fetch`]); one that may be served stale is served, and fetched behind the client's back;
+//! * where a policy names a tier that all proxies share, it is asked before the origin ([`tier2`]);
 //! * whatever fails, the client's request goes on as if there were no cache.
 //!
 //! All workers of a process have one cache: it stands in shared data, and each worker keeps copies of what it serves often. A
@@ -28,11 +29,13 @@ mod policy;
 mod post;
 mod request;
 mod response;
+mod tier2;
 mod unsafe_request;
 mod values;
 mod visit;
 mod waiting;
 mod wake;
+mod work;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -46,11 +49,11 @@ use weir_policy::proxy::EventPage;
 use weir_route_match::Selector;
 
 use crate::counts::Counts;
-use crate::fetch::Fetch;
 use crate::memory::Memory;
 use crate::policy::Policy;
 use crate::values::Values;
 pub use crate::visit::Exchange;
+use crate::work::Work;
 
 /// How often held requests are looked at, milliseconds.
 const TICK_MS: u32 = 50;
@@ -65,8 +68,8 @@ pub struct EdgeCacheFilter {
     policies: Vec<Rc<Policy>>,
     counts: Counts,
     memory: Rc<Memory>,
-    /// Requests of this root that are under way.
-    fetches: RefCell<Vec<(CallId, Fetch)>>,
+    /// Calls of this root that are under way.
+    calls: RefCell<Vec<(CallId, Work)>>,
 }
 
 weir_host::filter!(EdgeCacheFilter);
@@ -80,7 +83,7 @@ impl EdgeCacheFilter {
             policies: policy::all(&config, counters)?,
             counts: Counts::new(counters),
             memory: Rc::default(),
-            fetches: RefCell::default(),
+            calls: RefCell::default(),
             slot: config.slot,
             generation: config.generation,
             control: config.control,
@@ -154,12 +157,12 @@ impl Filter for EdgeCacheFilter {
         if let Err(error) = self.memory.post.open(&self.memory, &self.slot, now_ms, host) {
             self.log(error, "no queue", host);
         }
-        self.give_up_fetches(now_ms, host);
+        self.give_up_calls(now_ms, host);
         self.give_up_waiting(now_ms, host);
     }
 
     fn on_call_end(&self, call: CallId, host: &impl RootHost) {
-        self.take_answer(call, host);
+        self.end_work(call, host);
     }
 
     fn on_queue(&self, queue: QueueId, host: &impl RootHost) {
@@ -167,7 +170,7 @@ impl Filter for EdgeCacheFilter {
     }
 
     fn on_leave(&self, host: &impl RootHost) {
-        self.give_up_all_fetches(host);
+        self.give_up_all_calls(host);
     }
 
     fn control(&self) -> Option<&ControlConfig> {

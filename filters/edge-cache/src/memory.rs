@@ -9,9 +9,9 @@ use weir_cache_store::{Layout, Store};
 use weir_host::HostError;
 use weir_host::port::SharedData;
 
-use crate::fetch::Fetch;
 use crate::post::Post;
 use crate::waiting::Waiting;
+use crate::work::Work;
 
 /// How often a compare-and-set is tried.
 const ATTEMPTS: usize = 32;
@@ -27,8 +27,8 @@ pub struct Memory {
     purges: OnceCell<Rc<Purges>>,
     pub(crate) waiting: Waiting,
     pub(crate) post: Post,
-    /// Requests of the filter's own that the next root callback sends.
-    pub(crate) work: RefCell<VecDeque<Fetch>>,
+    /// What the next root callback does.
+    pub(crate) work: RefCell<VecDeque<Work>>,
 }
 
 impl Memory {

@@ -18,6 +18,7 @@ use crate::forwarded::{Fill, Forwarded};
 use crate::policy::Policy;
 use crate::values::Values;
 use crate::visit::{Exchange, State, Visit};
+use crate::work::Work;
 
 /// What another worker changed in the meantime is looked up again so often.
 const ATTEMPTS: usize = 4;
@@ -101,6 +102,7 @@ impl EdgeCacheFilter {
             policy: Rc::clone(policy),
             request,
             arrived_ms: now_ms,
+            from_tier2: false.into(),
             state: state.into(),
         })
     }
@@ -177,10 +179,7 @@ impl EdgeCacheFilter {
         let soft = verdict == Verdict::Soft;
         let hit = Hit {
             now_ms,
-            tier: match found.tier {
-                Tier::Own => weir_http_cache::Tier::Memory,
-                Tier::Shared => weir_http_cache::Tier::Shared,
-            },
+            tier: tier(visit, found.tier),
             source: Source::Hit,
             collapsed: held,
         };
@@ -189,7 +188,7 @@ impl EdgeCacheFilter {
                 let Some(ready) = Ready::of_stored(visit, &stored, &hit, host) else {
                     return self.miss(visit, place, seen, (FwdReason::Miss, held), now_ms, host);
                 };
-                visit.policy.counts.request(Outcome::hit(found.tier, held));
+                visit.policy.counts.request(Outcome::hit(hit.tier, held));
                 Ok(Some(Step::Answer(ready)))
             }
             Reuse::StaleWhileRevalidate => {
@@ -248,19 +247,24 @@ impl EdgeCacheFilter {
             visit.policy.counts.request(Outcome::Miss(Miss::Head));
             return Ok(Some(Step::Forward(Forwarded::unkept(reason, now_ms))));
         }
-        let forward = |token, miss| {
+        let forward = |fill, miss| {
             visit.policy.counts.request(Outcome::Miss(miss));
-            let fill = Fill {
-                place: place.clone(),
-                token,
-            };
             let mut forwarded = Forwarded::filling(reason, now_ms, fill);
             forwarded.collapsed = held;
             Some(Step::Forward(forwarded))
         };
         match self.claim(visit, &place, seen, now_ms, host)? {
-            Claim::Leader(token) => Ok(forward(token, Miss::Absent)),
-            Claim::HitForMiss(token) => Ok(forward(token, Miss::Remembered)),
+            Claim::Leader(token) => {
+                let fill = Fill::new(place, token);
+                match self.ask_tier(visit, fill, reason, now_ms, host) {
+                    Ok(()) => {
+                        visit.set(State::Held);
+                        Ok(Some(Step::Hold))
+                    }
+                    Err(fill) => Ok(forward(fill, Miss::Absent)),
+                }
+            }
+            Claim::HitForMiss(token) => Ok(forward(Fill::new(place, token), Miss::Remembered)),
             Claim::Follow { here, until_ms } => {
                 let filling = Filling { here, until_ms };
                 Ok(self.follow(visit, &place, filling, now_ms, host))
@@ -354,7 +358,7 @@ impl EdgeCacheFilter {
                 return Ok(Some(Step::Forward(forwarded)));
             }
         };
-        let fill = Fill { place, token };
+        let fill = Fill::new(place, token);
         let can_ask = leads && !visit.policy.spec().shadow;
         let cluster = self.cluster(visit, host).filter(|_| can_ask);
         let Some(cluster) = cluster else {
@@ -367,21 +371,18 @@ impl EdgeCacheFilter {
             stale_if_error,
         };
         visit.set(State::Held);
-        self.memory.work.borrow_mut().push_back(Fetch {
+        let fetch = Fetch {
             visit: Rc::clone(visit),
             cluster,
             fill,
             stored,
             purpose,
             sent_ms: now_ms,
-        });
-        if let Err(error) = self.memory.post.call_root(host) {
-            let unsent = self.memory.work.borrow_mut().pop_back();
+        };
+        if let Some(Work::Fetch(unsent)) = self.leave_work(Work::Fetch(fetch), host) {
             visit.set(State::New);
-            host.log(Level::Debug, &format!("edge-cache: nobody to validate: {error}"));
             visit.policy.counts.request(Outcome::Miss(Miss::Stale));
-            let mut forwarded = Forwarded::unkept(FwdReason::Stale, now_ms);
-            forwarded.fill = unsent.map(|fetch| fetch.fill);
+            let forwarded = Forwarded::filling(FwdReason::Stale, now_ms, unsent.fill);
             return Ok(Some(Step::Forward(forwarded)));
         }
         Ok(Some(Step::Hold))
@@ -403,18 +404,16 @@ impl EdgeCacheFilter {
         let Claim::Leader(token) = self.claim(visit, &place, Some(stamp), now_ms, host)? else {
             return Ok(());
         };
-        self.memory.work.borrow_mut().push_back(Fetch {
+        let fetch = Fetch {
             visit: Rc::clone(visit),
             cluster,
-            fill: Fill { place, token },
+            fill: Fill::new(place, token),
             stored,
             purpose: Purpose::Refresh,
             sent_ms: now_ms,
-        });
-        if self.memory.post.call_root(host).is_err()
-            && let Some(unsent) = self.memory.work.borrow_mut().pop_back()
-        {
-            self.abandon(&unsent.visit, unsent.fill, now_ms, host);
+        };
+        if let Some(Work::Fetch(unsent)) = self.leave_work(Work::Fetch(fetch), host) {
+            self.abandon(visit, unsent.fill, now_ms, host);
         }
         Ok(())
     }
@@ -425,6 +424,14 @@ impl EdgeCacheFilter {
         let routed = || host.property(&["xds", "cluster_name"]).ok().flatten();
         let name = named.or_else(routed)?;
         String::from_utf8(name).ok().filter(|name| !name.is_empty())
+    }
+}
+
+fn tier(visit: &Visit, tier: Tier) -> weir_http_cache::Tier {
+    match tier {
+        _ if visit.from_tier2.get() => weir_http_cache::Tier::Tier2,
+        Tier::Own => weir_http_cache::Tier::Memory,
+        Tier::Shared => weir_http_cache::Tier::Shared,
     }
 }
 

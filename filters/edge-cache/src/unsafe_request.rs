@@ -5,7 +5,7 @@ use std::rc::Rc;
 use weir_cache_store::Claim;
 use weir_host::port::{Host, ResponseHost};
 use weir_host::{HostError, pairs};
-use weir_http_cache::{Asked, CacheKey, FwdReason, Head, Headers, Method};
+use weir_http_cache::{Asked, CacheRequest, FwdReason, Head, Headers, Method};
 
 use crate::EdgeCacheFilter;
 use crate::capture::Capture;
@@ -13,6 +13,7 @@ use crate::find::Place;
 use crate::forwarded::{Fill, Forwarded};
 use crate::post::Message;
 use crate::response::{came_from_upstream, status_of};
+use crate::tier2::Ask;
 use crate::values::Values;
 use crate::visit::{State, Visit};
 
@@ -29,8 +30,8 @@ impl EdgeCacheFilter {
         let status = status_of(&headers).ok_or(HostError::BadArgument)?;
         let rules = &visit.policy.rules;
         for url in rules.invalidated(&visit.request, status, &headers) {
-            if let Some(key) = key_of(visit, &url) {
-                self.invalidate(visit, &key, host)?;
+            if let Some(request) = get_of(visit, &url) {
+                self.invalidate(visit, request, host)?;
             }
         }
         if visit.request.method != Method::Post {
@@ -55,7 +56,7 @@ impl EdgeCacheFilter {
         let Claim::Leader(token) = self.claim(visit, &place, None, now_ms, host)? else {
             return Ok(());
         };
-        let fill = Fill { place, token };
+        let fill = Fill::new(place, token);
         let mut forwarded = Forwarded::filling(FwdReason::Method, visit.arrived_ms, fill);
         forwarded.capture = Some(Capture::new(head));
         if ends {
@@ -66,12 +67,9 @@ impl EdgeCacheFilter {
         Ok(())
     }
 
-    fn invalidate(&self, visit: &Visit, key: &CacheKey, host: &impl Host) -> Result<(), HostError> {
+    fn invalidate(&self, visit: &Visit, request: CacheRequest, host: &impl Host) -> Result<(), HostError> {
         let store = visit.policy.store(&self.slot, &self.memory, host)?;
-        let place = Place {
-            vary: None,
-            text: key.text.clone(),
-        };
+        let place = Place::primary(&request);
         let ended = store
             .invalidate(&Values(host), &place.key())
             .map_err(|_| HostError::BadArgument)?;
@@ -82,13 +80,18 @@ impl EdgeCacheFilter {
             policy: visit.policy.id,
             key: place.key().hash,
         };
-        self.wake(message, ended.wake_others, host.now_ms()?, host);
+        let now_ms = host.now_ms()?;
+        self.wake(message, ended.wake_others, now_ms, host);
+        if visit.policy.spec().tier2.is_some() {
+            let about = Rc::new(visit.about(request));
+            self.post_tier(&about, Ask::Delete, now_ms, host);
+        }
         Ok(())
     }
 }
 
-/// The key under which the answer to a GET request for `url`, from the same client, is stored.
-fn key_of(visit: &Visit, url: &[u8]) -> Option<CacheKey> {
+/// The GET request for `url` from the same client.
+fn get_of(visit: &Visit, url: &[u8]) -> Option<CacheRequest> {
     let path_at = url.iter().position(|byte| *byte == b'/')?;
     let path = if url == visit.request.url {
         visit.request.headers.get(":path")?
@@ -100,7 +103,7 @@ fn key_of(visit: &Visit, url: &[u8]) -> Option<CacheKey> {
     headers.set(":path", path);
     headers.retain(|name, _| !matches!(name, b"content-length" | b"transfer-encoding" | b"cache-control"));
     match visit.policy.rules.read(headers) {
-        Asked::Lookup(request) => Some(request.key),
+        Asked::Lookup(request) => Some(request),
         Asked::Pass(_) | Asked::Unsafe(_) => None,
     }
 }

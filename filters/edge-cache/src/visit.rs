@@ -1,6 +1,6 @@
 //! One request that a policy is for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use weir_host::port::StreamId;
@@ -21,6 +21,8 @@ pub(crate) struct Visit {
     pub(crate) request: CacheRequest,
     /// Unix milliseconds.
     pub(crate) arrived_ms: u64,
+    /// The tier that all proxies share had its answer.
+    pub(crate) from_tier2: Cell<bool>,
     pub(crate) state: RefCell<State>,
 }
 
@@ -46,6 +48,22 @@ pub(crate) enum State {
 }
 
 impl Visit {
+    /// The same for another request, which nobody waits for.
+    pub(crate) fn about(&self, request: CacheRequest) -> Self {
+        Self {
+            stream: self.stream,
+            policy: Rc::clone(&self.policy),
+            request,
+            arrived_ms: self.arrived_ms,
+            from_tier2: Cell::new(false),
+            state: State::Over.into(),
+        }
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(*self.state.borrow(), State::Held)
+    }
+
     pub(crate) fn set(&self, state: State) {
         *self.state.borrow_mut() = state;
     }

@@ -65,6 +65,6 @@ impl EdgeCacheFilter {
                 self.wake_own(message, now_ms, host);
             }
         }
-        self.send_fetches(host);
+        self.do_work(host);
     }
 }
