@@ -59,8 +59,8 @@ impl Headers {
     }
 
     /// The fields, each a name and a value.
-    pub fn iter(&self) -> Iter<'_> {
-        Iter { left: &self.bytes }
+    pub fn iter(&self) -> HeaderFields<'_> {
+        HeaderFields { left: &self.bytes }
     }
 
     /// The first value of the field `name`, which is lower-case.
@@ -69,9 +69,9 @@ impl Headers {
     }
 
     /// Every value of the field `name`, which is lower-case.
-    pub fn values<'n>(&self, name: &'n str) -> Values<'_, 'n> {
-        let fields = Iter { left: &self.bytes };
-        Values { fields, name }
+    pub fn values<'n>(&self, name: &'n str) -> HeaderValues<'_, 'n> {
+        let fields = HeaderFields { left: &self.bytes };
+        HeaderValues { fields, name }
     }
 
     /// The members of the list that the fields `name` are together.
@@ -143,27 +143,27 @@ impl RequestView for Headers {
 
 /// The fields, see [`Headers::iter`].
 #[derive(Clone, Debug)]
-pub struct Iter<'h> {
+pub struct HeaderFields<'h> {
     left: &'h [u8],
 }
 
 /// The values of the fields of one name, see [`Headers::values`].
 #[derive(Clone, Debug)]
-pub struct Values<'h, 'n> {
-    fields: Iter<'h>,
+pub struct HeaderValues<'h, 'n> {
+    fields: HeaderFields<'h>,
     name: &'n str,
 }
 
 /// The members of a list over several lines, see [`Headers::items`].
 #[derive(Clone, Debug)]
 pub(crate) struct ListItems<'h, 'n> {
-    values: Values<'h, 'n>,
+    values: HeaderValues<'h, 'n>,
     line: Items<'h>,
     backslash: Backslash,
 }
 
 // All are walked in dozens of places: inlined, they are a tenth of a module.
-impl<'h> Iterator for Iter<'h> {
+impl<'h> Iterator for HeaderFields<'h> {
     type Item = (&'h [u8], &'h [u8]);
 
     #[inline(never)]
@@ -177,7 +177,7 @@ impl<'h> Iterator for Iter<'h> {
     }
 }
 
-impl<'h> Iterator for Values<'h, '_> {
+impl<'h> Iterator for HeaderValues<'h, '_> {
     type Item = &'h [u8];
 
     #[inline(never)]

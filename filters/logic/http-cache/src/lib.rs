@@ -67,7 +67,7 @@ pub use ask::{Asked, Pass};
 pub use cache_status::FwdReason;
 pub use forward::{Change, Forwarded};
 pub use head::Head;
-pub use headers::{Headers, Iter, Values};
+pub use headers::{HeaderFields, HeaderValues, Headers};
 pub use judge::NotStored;
 pub use key::CacheKey;
 pub use object::{Encoding, Object};

@@ -77,7 +77,8 @@ impl Part {
             ByteRange::Last(count) if self.to_end && count <= self.bytes => (self.bytes - count, self.bytes),
             ByteRange::From(first, None) if self.to_end => (first.checked_sub(self.first)?, self.bytes),
             ByteRange::From(first, Some(last)) => {
-                let to = last.min(self.total - 1).checked_sub(self.first)?.checked_add(1)?;
+                let last = last.min(self.total.checked_sub(1)?);
+                let to = last.checked_sub(self.first)?.checked_add(1)?;
                 (first.checked_sub(self.first)?, to)
             }
             _ => return None,

@@ -11,7 +11,7 @@ const MAX_TAGS: usize = 64;
 const MAX_TAG_BYTES: usize = 4096;
 
 /// Fields of one hop (RFC 9110 section 7.6.1, RFC 9111 section 3.1), and those that are made anew for every answer.
-const HOP_BY_HOP: [&[u8]; 15] = [
+const HOP_BY_HOP: [&[u8]; 14] = [
     b"connection",
     b"keep-alive",
     b"proxy-connection",
@@ -26,7 +26,6 @@ const HOP_BY_HOP: [&[u8]; 15] = [
     b"age",
     b"content-length",
     b":status",
-    b"grpc-status",
 ];
 
 /// Whether a field `name` belongs to one hop.

@@ -22,13 +22,6 @@ impl Scheme {
             _ => None,
         }
     }
-
-    fn default_port(self) -> &'static [u8] {
-        match self {
-            Self::Http => b":80",
-            Self::Https => b":443",
-        }
-    }
 }
 
 /// Which part of a query counts, and in which order.
@@ -102,23 +95,18 @@ pub(crate) fn canonical(
     url
 }
 
+/// The authority in lower case, without an empty port or the scheme's default one. What has more colons than a host and a port
+/// stays as it is: a server may think otherwise of it.
 pub(crate) fn push_authority(url: &mut Vec<u8>, scheme: Option<Scheme>, authority: &[u8]) {
-    let mut authority = authority.to_ascii_lowercase();
-    let schemes: &[Scheme] = match scheme {
-        Some(Scheme::Http) => &[Scheme::Http],
-        Some(Scheme::Https) => &[Scheme::Https],
-        None => &[Scheme::Http, Scheme::Https],
+    let authority = authority.to_ascii_lowercase();
+    let ports: &[&[u8]] = match scheme {
+        Some(Scheme::Http) => &[b":", b":80"],
+        Some(Scheme::Https) => &[b":", b":443"],
+        None => &[b":", b":80", b":443"],
     };
-    for scheme in schemes {
-        if authority.ends_with(scheme.default_port()) {
-            authority.truncate(authority.len() - scheme.default_port().len());
-            break;
-        }
-    }
-    if authority.ends_with(b":") {
-        authority.pop();
-    }
-    url.append(&mut authority);
+    let host = ports.iter().find_map(|port| authority.strip_suffix(*port));
+    let host = host.filter(|host| !host.contains(&b':') || host.ends_with(b"]"));
+    url.extend_from_slice(host.unwrap_or(&authority));
 }
 
 /// A path; the empty one is `/`.
@@ -305,6 +293,9 @@ mod tests {
         check("example.com:80/a", Some("example.com/a"));
         check("//example.com/a?", Some("example.com/a?"));
         check("http://[::1]:80/a", Some("[::1]/a"));
+        check("http://a:80:80/", Some("a:80:80/"));
+        check("http://a:/", Some("a/"));
+        check("http://a::/", Some("a::/"));
         check(
             "example.com/%2e%2E/a/../%zz%4",
             Some("example.com/%2E%2E/a/../%zz%4"),

@@ -247,5 +247,6 @@ fn the_tag_of_either_representation_will_do() {
     check("gzip", "\"a\"", Some("\"a\""));
     check("x", "\"a-gzip\"", Some("\"a-gzip\""));
     check("x", "\"b\", \"a\", \"a-gzip\"", Some("\"a\""));
+    check("gzip", "\"a\", \"a-gzip\"", Some("\"a-gzip\""));
     check("gzip", "\"b\"", None);
 }

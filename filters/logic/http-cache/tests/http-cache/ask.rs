@@ -20,7 +20,7 @@ fn outcome(rules: &CacheRules, what: &str, fields: &[(&str, &str)]) -> Result<Me
 }
 
 fn check(what: &str, fields: &[(&str, &str)], expected: Result<Method, Pass>) {
-    assert_eq!(outcome(&rules(), what, fields), expected, "{what} {fields:?}");
+    assert_eq!(outcome(rules(), what, fields), expected, "{what} {fields:?}");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Whatever the bytes: nothing panics, and what is written is read again.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use weir_http_cache::{
-    Asked, CacheRules, Encoding, Forwarded, FwdReason, Head, Headers, Hit, NotStored, Object, Source,
+    Asked, CacheRules, Encoding, Forwarded, FwdReason, Head, Headers, Hit, NotStored, Object, Part, Source,
     StoredBody, Tier, Updated, VaryRule, url_of,
 };
 
@@ -101,8 +103,13 @@ fn fields(names: &'static [&'static str]) -> impl Strategy<Value = Headers> {
     prop::collection::vec(field, 0..8).prop_map(|fields| fields.into_iter().collect())
 }
 
-fn ours() -> CacheRules {
-    with(&[
+fn ours() -> &'static CacheRules {
+    static RULES: LazyLock<CacheRules> = LazyLock::new(|| with(&changes()));
+    &RULES
+}
+
+fn changes() -> [(&'static str, Value); 7] {
+    [
         ("/storeSetCookie", json!(true)),
         ("/stale", json!({"whileRevalidateMs": 1000, "ifErrorMs": 2000})),
         ("/ttl/heuristic", json!({"percent": 10, "maxMs": 1000})),
@@ -113,7 +120,7 @@ fn ours() -> CacheRules {
         ),
         ("/key/query", json!({"except": ["b*"]})),
         ("/key/sortQuery", json!(true)),
-    ])
+    ]
 }
 
 fn request() -> impl Strategy<Value = Headers> {
@@ -129,7 +136,7 @@ fn request() -> impl Strategy<Value = Headers> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn any_exchange_goes_through(
@@ -178,17 +185,37 @@ proptest! {
         }
     }
 
-    /// Cut, or with a byte changed: it is read or refused.
+    /// Cut, or with eight bytes changed: it is refused, or read and as good as any other.
     #[test]
-    fn damaged_objects_are_read_without_a_panic(cut: prop::sample::Index, at: prop::sample::Index, byte: u8) {
-        let head = Head { headers: [("a", "b"), ("c", "d")].into_iter().collect(), tags: vec![b"t".to_vec()], ..Head::default() };
+    fn damaged_objects_are_read_without_a_panic(
+        cut: prop::sample::Index,
+        at: prop::sample::Index,
+        damage in prop_oneof![any::<u64>(), 0..9_u64, Just(u64::MAX)],
+        range in "bytes=[0-9]{0,2}-[0-9]{0,2}",
+    ) {
+        let part = Part { first: 4, bytes: 6, total: 10, to_end: true };
+        let head = Head {
+            headers: [("etag", "\"b\""), ("date", "d")].into_iter().collect(),
+            tags: vec![b"t".to_vec()],
+            part: Some(part),
+            ..Head::default()
+        };
         let object = Object { key: b"k".to_vec(), url: b"u".to_vec(), head, encoding: Encoding::Identity };
         let mut bytes = object.to_bytes(b"");
         let whole = bytes.len();
         prop_assert_eq!(Object::from_bytes(&bytes[..cut.index(whole)]), None);
-        bytes[at.index(whole)] = byte;
+        let at = at.index(whole - 7);
+        bytes[at..at + 8].copy_from_slice(&damage.to_le_bytes());
         if let Some((found, _)) = Object::from_bytes(&bytes) {
             prop_assert!(found.head.headers.iter().count() <= 2);
+            let rules = ours();
+            let request = lookup(rules, "a.example/", &[("range", &range)]);
+            let _ = rules.reuse(&request, &found.head, NOW, false);
+            let hit = Hit { now_ms: NOW, tier: Tier::Memory, source: Source::Hit, collapsed: false };
+            let stored = StoredBody { bytes: damage, encoding: found.encoding };
+            let _ = rules.answer(&request, &found.head, stored, &hit);
+            let _ = rules.update(&request, &found.head, &Headers::new(), NOW, NOW);
+            let _ = found.head.kept_until_ms();
         }
     }
 
@@ -196,7 +223,7 @@ proptest! {
     fn any_text_is_a_url_or_none(text: String) {
         if let Some(url) = url_of(&text) {
             let again = String::from_utf8(url.clone()).ok().and_then(|text| url_of(&text));
-            prop_assert!(again.is_none_or(|again| again == url || url.ends_with(b":")), "{:?}", text);
+            prop_assert!(again.is_none_or(|again| again == url), "{:?}", text);
         }
     }
 

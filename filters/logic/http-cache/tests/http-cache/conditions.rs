@@ -111,7 +111,7 @@ fn without_a_last_change_it_is_as_old_as_its_date() {
 fn conditions_are_for_successes() {
     let rules = rules();
     let fields = headers(&[("cache-control", "max-age=60"), ("etag", "\"a\"")]);
-    let request = lookup(&rules, "a.example/", &[("if-none-match", "*")]);
+    let request = lookup(rules, "a.example/", &[("if-none-match", "*")]);
     let head = rules.judge(&request, 404, &fields, NOW, NOW).unwrap();
     let hit = Hit {
         now_ms: NOW,

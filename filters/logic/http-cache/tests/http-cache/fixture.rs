@@ -1,5 +1,7 @@
 //! Policies, requests and responses in few words.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 use weir_http_cache::{Asked, CacheRequest, CacheRules, Headers};
 
@@ -39,8 +41,10 @@ pub(crate) fn patched(changes: &[(&str, Value)]) -> Value {
     policy
 }
 
-pub(crate) fn rules() -> CacheRules {
-    with(&[])
+/// The rules of [`policy`], which properties ask for thousands of times.
+pub(crate) fn rules() -> &'static CacheRules {
+    static RULES: LazyLock<CacheRules> = LazyLock::new(|| with(&[]));
+    &RULES
 }
 
 pub(crate) fn headers(fields: &[(&str, &str)]) -> Headers {
@@ -69,7 +73,7 @@ pub(crate) fn lookup(rules: &CacheRules, what: &str, fields: &[(&str, &str)]) ->
 }
 
 pub(crate) fn get(fields: &[(&str, &str)]) -> CacheRequest {
-    lookup(&rules(), "a.example/", fields)
+    lookup(rules(), "a.example/", fields)
 }
 
 pub(crate) fn text(value: Option<&[u8]>) -> Option<&str> {

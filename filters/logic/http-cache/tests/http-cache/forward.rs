@@ -67,7 +67,7 @@ fn what_is_forwarded_says_so() {
         assert_eq!(name, "cache-status");
         String::from_utf8(value.clone()).unwrap()
     };
-    let head = stored(&rules, &[("cache-control", "max-age=9")]);
+    let head = stored(rules, &[("cache-control", "max-age=9")]);
     assert_eq!(
         status(Some(&head), &MISS),
         r#"weir; fwd=uri-miss; ttl=9; stored; key="v1""#
@@ -91,11 +91,11 @@ fn tags_are_the_caches_own_business_unless_forwarded() {
         ("surrogate-key", "a b"),
         ("weir-cache-control", "max-age=5"),
     ];
-    assert_eq!(both(&rules(), &fields, "surrogate-key"), None);
-    assert_eq!(both(&rules(), &fields, "weir-cache-control"), None);
+    assert_eq!(both(rules(), &fields, "surrogate-key"), None);
+    assert_eq!(both(rules(), &fields, "weir-cache-control"), None);
     let open = with(&[("/tags/forward", json!(true))]);
     assert_eq!(both(&open, &fields, "surrogate-key").as_deref(), Some("a b"));
-    assert_eq!(forwarded(&rules(), &fields, None).get("surrogate-key"), None);
+    assert_eq!(forwarded(rules(), &fields, None).get("surrogate-key"), None);
 }
 
 #[test]

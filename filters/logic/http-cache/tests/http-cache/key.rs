@@ -22,16 +22,16 @@ fn check(rules: &CacheRules, one: &str, other: &str, same: bool) {
 #[test]
 fn a_url_is_the_same_in_every_spelling() {
     let rules = rules();
-    check(&rules, "a.example/", "A.EXAMPLE:80/", true);
-    check(&rules, "HEAD a.example/", "a.example/", true);
-    check(&rules, "https://a.example/", "https://a.example:443/", true);
-    check(&rules, "a.example/%7Eb/%2f", "a.example/~b/%2F", true);
-    check(&rules, "https://a.example/", "http://a.example/", false);
-    check(&rules, "a.example:443/", "a.example/", false);
-    check(&rules, "a.example/%2e%2e/b", "a.example/../b", false);
-    check(&rules, "a.example/a", "a.example/A", false);
-    check(&rules, "a.example/a?b", "a.example/a?c", false);
-    check(&rules, "a.example/a?", "a.example/a", false);
+    check(rules, "a.example/", "A.EXAMPLE:80/", true);
+    check(rules, "HEAD a.example/", "a.example/", true);
+    check(rules, "https://a.example/", "https://a.example:443/", true);
+    check(rules, "a.example/%7Eb/%2f", "a.example/~b/%2F", true);
+    check(rules, "https://a.example/", "http://a.example/", false);
+    check(rules, "a.example:443/", "a.example/", false);
+    check(rules, "a.example/%2e%2e/b", "a.example/../b", false);
+    check(rules, "a.example/a", "a.example/A", false);
+    check(rules, "a.example/a?b", "a.example/a?c", false);
+    check(rules, "a.example/a?", "a.example/a", false);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn the_policy_says_what_else_counts() {
     );
     assert_ne!(
         key(&with(&[("/key/version", json!(2))]), "a.example/", &[]),
-        key(&crate::fixture::rules(), "a.example/", &[])
+        key(crate::fixture::rules(), "a.example/", &[])
     );
 }
 
@@ -138,7 +138,7 @@ proptest! {
             let fields: Vec<(&str, &str)> = x.iter().map(|x| ("x", x.as_str())).collect();
             let request = lookup(&rules, &format!("{host}{path}"), &fields);
             let list = x.as_ref().map(|x| x.split(',').filter(|item| !item.is_empty()).collect::<Vec<_>>().join(","));
-            (request.key, (host.strip_suffix(':').unwrap_or(host).to_owned(), path.clone(), list))
+            (request.key, (host.strip_suffix(':').filter(|host| !host.contains(':')).unwrap_or(host).to_owned(), path.clone(), list))
         };
         let ((one_key, one), (other_key, other)) = (make(&one), make(&other));
         prop_assert_eq!(one_key.text == other_key.text, one == other, "{:?} {:?}", one, other);

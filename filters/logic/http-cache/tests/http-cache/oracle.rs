@@ -81,7 +81,7 @@ fn by_us(exchange: &Exchange) -> bool {
     if exchange.authorized {
         asked.push(("authorization", "x"));
     }
-    let request = lookup(&rules, "a.example/", &asked);
+    let request = lookup(rules, "a.example/", &asked);
     let fields: Vec<_> = exchange
         .response
         .iter()

@@ -1,7 +1,7 @@
 //! What a stored response is good for (RFC 9111 sections 4.2.4 and 5.2.1, RFC 5861, RFC 8246).
 
 use serde_json::json;
-use weir_http_cache::{Head, Reuse, Unusable};
+use weir_http_cache::{Encoding, Head, Object, Reuse, Unusable};
 
 use crate::fixture::{NOW, get, headers, rules, with};
 
@@ -150,6 +150,10 @@ fn a_part_answers_for_ranges_within_it() {
         Reuse::Fresh
     );
     assert_eq!(reuse(&[("range", "bytes=5-9"), ("if-range", "\"b\"")]), not);
+    // The body is shorter than its `Content-Range` says: what there is counts.
+    let short = Object::new(&range, Vec::new(), head.clone(), Encoding::Identity, 5).head;
+    let asked = get(&[("range", "bytes=5-9")]);
+    assert_eq!(rules().reuse(&asked, &short, NOW, false), not);
     let unsized_part = [("cache-control", "max-age=60"), ("content-range", "bytes 4-9/*")];
     assert!(
         rules()

@@ -21,7 +21,7 @@ fn fresh(rules: &CacheRules, status: u16, fields: &[(&str, &str)]) -> Result<i64
 }
 
 fn check(fields: &[(&str, &str)], expected: Result<i64, NotStored>) {
-    assert_eq!(fresh(&rules(), 200, fields), expected, "{fields:?}");
+    assert_eq!(fresh(rules(), 200, fields), expected, "{fields:?}");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn what_must_not_be_stored_is_not() {
 
 #[test]
 fn every_final_status_may_be_stored_if_it_says_how_long() {
-    let status = |status, fields: &[(&str, &str)]| fresh(&rules(), status, fields);
+    let status = |status, fields: &[(&str, &str)]| fresh(rules(), status, fields);
     for stored in [200, 204, 299, 302, 400, 404, 499, 500, 503, 599] {
         assert_eq!(
             status(stored, &[("cache-control", "max-age=60")]),
@@ -243,7 +243,7 @@ fn credentials_make_it_one_clients() {
 #[test]
 fn fields_of_one_hop_are_not_stored() {
     let head = judge(
-        &rules(),
+        rules(),
         200,
         &[
             (":status", "200"),
@@ -278,7 +278,7 @@ fn fields_of_one_hop_are_not_stored() {
 
 #[test]
 fn a_date_that_is_missing_is_when_it_came() {
-    let head = judge(&rules(), 200, &[("cache-control", "max-age=60")]).unwrap();
+    let head = judge(rules(), 200, &[("cache-control", "max-age=60")]).unwrap();
     assert_eq!(text(head.headers.get("date")), Some(date(0).as_str()));
 }
 
@@ -359,7 +359,7 @@ fn tags_are_collected() {
             ("surrogate-key", tags),
             ("cache-tag", "c,a"),
         ];
-        judge(&rules, 200, &fields).map(|head| head.tags)
+        judge(rules, 200, &fields).map(|head| head.tags)
     };
     assert_eq!(
         tagged("a  b"),
@@ -418,7 +418,7 @@ fn compression_is_for_the_kinds_that_the_policy_names() {
 fn post_is_for_get_where_it_says_so() {
     let rules = rules();
     let judge = |what: &str, status, fields: &[(&str, &str)]| {
-        let request = lookup(&rules, what, &[]);
+        let request = lookup(rules, what, &[]);
         rules
             .judge(&request, status, &headers(fields), NOW, NOW)
             .map(|_| request.key)
@@ -426,7 +426,7 @@ fn post_is_for_get_where_it_says_so() {
     let fresh = ("cache-control", "max-age=60");
     let here = ("content-location", "/x");
     let stored = judge("POST a.example/x", 200, &[fresh, here]).unwrap();
-    assert_eq!(stored, lookup(&rules, "a.example/x", &[]).key);
+    assert_eq!(stored, lookup(rules, "a.example/x", &[]).key);
     for (what, fields) in [
         ("POST a.example/x", &[fresh][..]),
         ("POST a.example/x", &[here]),

@@ -29,7 +29,7 @@ fn kept(rules: &CacheRules, head: &Head, fields: &[(&str, &str)]) -> Head {
 fn the_caches_conditions_stand_in_place_of_the_clients() {
     let rules = rules();
     let head = stored(
-        &rules,
+        rules,
         &[
             ("cache-control", "max-age=1"),
             ("etag", "\"a\""),
@@ -48,7 +48,7 @@ fn the_caches_conditions_stand_in_place_of_the_clients() {
         ("x-weir-shard", "1"),
         ("accept", "c"),
     ];
-    let request = lookup(&rules, "a.example/p", &client);
+    let request = lookup(rules, "a.example/p", &client);
     let expected = [
         ("accept", "c"),
         ("if-none-match", "\"a\""),
@@ -63,7 +63,7 @@ fn the_caches_conditions_stand_in_place_of_the_clients() {
         request.fetch_headers(),
         request_headers("a.example/p", &expected[..1])
     );
-    let by_head = lookup(&rules, "HEAD a.example/p", &[("cache-control", "only-if-cached")]);
+    let by_head = lookup(rules, "HEAD a.example/p", &[("cache-control", "only-if-cached")]);
     assert_eq!(by_head.fetch_headers(), request_headers("a.example/p", &[]));
 }
 
@@ -78,7 +78,7 @@ fn a_304_makes_it_fresh_and_brings_new_fields() {
         ("c", "1"),
         ("date", &*date(0)),
     ];
-    let head = stored(&rules, &fields);
+    let head = stored(rules, &fields);
     let new = [
         ("b", "2"),
         ("B", "3"),
@@ -88,7 +88,7 @@ fn a_304_makes_it_fresh_and_brings_new_fields() {
         ("keep-alive", "9"),
         ("age", "2"),
     ];
-    let found = kept(&rules, &head, &new);
+    let found = kept(rules, &head, &new);
     let value = |name: &str| {
         found
             .headers
@@ -107,7 +107,7 @@ fn a_304_makes_it_fresh_and_brings_new_fields() {
         (2000, 9000, NOW + MINUTE)
     );
     assert_eq!(
-        kept(&rules, &head, &[("cache-control", "max-age=99")]).lifetime_ms,
+        kept(rules, &head, &[("cache-control", "max-age=99")]).lifetime_ms,
         99_000
     );
 }
@@ -122,7 +122,7 @@ fn a_304_says_nothing_of_the_stored_body() {
         ("etag", "\"a\""),
     ];
     let head = stored(
-        &rules,
+        rules,
         &[
             &body[..],
             &[("cache-control", "max-age=9"), ("content-type", "a/b")],
@@ -131,7 +131,7 @@ fn a_304_says_nothing_of_the_stored_body() {
     );
     let changed: Vec<_> = body.iter().map(|(name, _)| (*name, "\"2\"")).collect();
     let found = kept(
-        &rules,
+        rules,
         &head,
         &[&changed[..], &[("content-type", "c/d"), ("content-length", "99")]].concat(),
     );
@@ -139,9 +139,9 @@ fn a_304_says_nothing_of_the_stored_body() {
         assert_eq!(text(found.headers.get(name)), Some(value), "{name}");
     }
     assert_eq!(text(found.headers.get("content-type")), Some("c/d"));
-    let without_tag = stored(&rules, &[("last-modified", "x"), ("cache-control", "max-age=9")]);
+    let without_tag = stored(rules, &[("last-modified", "x"), ("cache-control", "max-age=9")]);
     assert_eq!(
-        kept(&rules, &without_tag, &[("etag", "\"b\"")]).etag(),
+        kept(rules, &without_tag, &[("etag", "\"b\"")]).etag(),
         Some(&b"\"b\""[..])
     );
 }
@@ -150,10 +150,10 @@ fn a_304_says_nothing_of_the_stored_body() {
 fn a_304_may_end_the_storing() {
     let rules = rules();
     let head = stored(
-        &rules,
+        rules,
         &[("cache-control", "max-age=9"), ("etag", "\"a\""), ("b", "1")],
     );
-    match update(&rules, &head, &[("cache-control", "no-store"), ("b", "2")]) {
+    match update(rules, &head, &[("cache-control", "no-store"), ("b", "2")]) {
         Updated::Once(once, NotStored::NoStore) => assert_eq!(text(once.headers.get("b")), Some("2")),
         other => panic!("{other:?}"),
     }
@@ -166,7 +166,7 @@ fn cookies_of_a_304_are_stored_where_cookies_are() {
         let found = kept(rules, &stored(rules, &fields), &[("set-cookie", "a=b")]);
         found.headers.get("set-cookie").is_some()
     };
-    assert!(!cookie(&rules()));
+    assert!(!cookie(rules()));
     assert!(cookie(&with(&[("/storeSetCookie", json!(true))])));
 }
 
@@ -174,22 +174,22 @@ fn cookies_of_a_304_are_stored_where_cookies_are() {
 fn tags_stay_unless_the_304_has_others() {
     let rules = rules();
     let head = stored(
-        &rules,
+        rules,
         &[
             ("cache-control", "max-age=9"),
             ("etag", "\"a\""),
             ("surrogate-key", "x y"),
         ],
     );
-    assert_eq!(kept(&rules, &head, &[]).tags, [b"x", b"y"]);
-    assert_eq!(kept(&rules, &head, &[("surrogate-key", "z")]).tags, [b"z"]);
+    assert_eq!(kept(rules, &head, &[]).tags, [b"x", b"y"]);
+    assert_eq!(kept(rules, &head, &[("surrogate-key", "z")]).tags, [b"z"]);
 }
 
 #[test]
 fn a_head_request_freshens_what_is_the_same() {
     let rules = rules();
     let head = stored(
-        &rules,
+        rules,
         &[
             ("cache-control", "max-age=9"),
             ("etag", "\"a\""),
@@ -199,14 +199,14 @@ fn a_head_request_freshens_what_is_the_same() {
     );
     let times = (NOW + MINUTE, NOW + MINUTE);
     let freshened = |fields: &[(&str, &str)]| {
-        let request = lookup(&rules, "HEAD a.example/", &[]);
+        let request = lookup(rules, "HEAD a.example/", &[]);
         rules.freshened_by_head(&request, &head, &headers(fields), 10, times)
     };
     let found = freshened(&[("etag", "\"a\""), ("content-length", "10"), ("b", "2")]).unwrap();
     assert_eq!(text(found.headers.get("b")), Some("2"));
     assert_eq!(
         rules.reuse(
-            &lookup(&rules, "a.example/", &[]),
+            &lookup(rules, "a.example/", &[]),
             &found,
             NOW + MINUTE + 8000,
             false
@@ -224,7 +224,7 @@ fn a_head_request_freshens_what_is_the_same() {
 fn unsafe_requests_invalidate_urls_of_their_origin() {
     let rules = rules();
     let check = |status, fields: &[(&str, &str)], expected: &[&str]| {
-        let request = lookup(&rules, "POST A.example:80/p/q?r", &[]);
+        let request = lookup(rules, "POST A.example:80/p/q?r", &[]);
         let found = rules.invalidated(&request, status, &headers(fields));
         let found: Vec<_> = found
             .into_iter()
