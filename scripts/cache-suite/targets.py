@@ -7,9 +7,7 @@ from pathlib import Path
 
 import caches
 import peers
-from weirlib import output, prepare, processes, static, web
-from weirlib.output import Failure
-from weirlib.places import ROOT, target
+from weirlib import output, processes, static, web
 from weirlib.prepare import Tools
 
 Configure = Callable[[int, int, int], str]
@@ -33,12 +31,6 @@ class Target:
         return child
 
 
-def missing() -> str:
-    """Why Weir's own cache can't be run; empty when it can."""
-    needed = (ROOT / "filters" / caches.WEIR / "Cargo.toml", static.path(caches.WEIR))
-    return next((f"{path.relative_to(ROOT)} is missing" for path in needed if not path.exists()), "")
-
-
 def envoy_cache() -> Target:
     """Envoy's own cache."""
 
@@ -50,15 +42,11 @@ def envoy_cache() -> Target:
 
 def weir(ready: Tools, file: Path | None) -> Target:
     """Weir's cache, with its static configuration or another file of the same shape."""
-    if lacking := missing():
-        raise Failure(f"there is no filter {caches.WEIR} to test: {lacking}", "choose --target envoy-cache")
-    out = target() / "cache-tests-modules"
-    prepare.pack(ready, (caches.PACKAGE,), out)
-    module, file = prepare.packed(out)[caches.WEIR], file or static.path(caches.WEIR)
+    module, chosen = caches.module(ready), file or static.path(caches.WEIR)
 
     def configure(port: int, admin: int, origin: int) -> str:
         own = {static.LISTENER: port, static.ADMIN: admin, static.UPSTREAM: origin}
-        return static.rehomed(file, caches.WEIR, module, own)
+        return static.rehomed(chosen, caches.WEIR, module, own)
 
     return Target("weir", configure)
 
