@@ -78,7 +78,9 @@ def _caches(ready: Tools, folder: Path, running: ExitStack) -> dict[str, list[Co
     origin, child = servers.origin(ready, servers.fetch(), folder)
     running.callback(processes.end, [child])
     every = hits.envoys(ready, [origin.port])
-    return {size: [_count(ready, folder, peer, course.launch, _object(size)) for peer in every] for size in servers.SIZES}
+    return {
+        size: [_count(ready, folder, peer, course.launch, _object(size)) for peer in every] for size in servers.SIZES
+    }
 
 
 def _told(counts: list[Count]) -> list[dict[str, object]]:

@@ -147,7 +147,9 @@ class Track:
             stats = web.request(port + 1, "GET", "/stats?filter=wasmcustom").body.decode()
         counters = {name: int(value) for name, value in COUNTER.findall(stats)}
         best = 1 - told["distinct"] / REQUESTS
-        return Popularity(REQUESTS, round(1 - missed / REQUESTS, 4), round(best, 4), told["told"], counters)
+        # Requests on their way when the last answer came have been counted by the origin alone.
+        rate = max(0.0, 1 - missed / REQUESTS)
+        return Popularity(REQUESTS, round(rate, 4), round(best, 4), told["told"], counters)
 
     @contextmanager
     def _envoy(self, peer: Peer) -> Iterator[tuple[processes.Child, int]]:

@@ -14,7 +14,7 @@ from weirlib.prepare import Tools
 SIZES = {"small": 1_024, "large": 65_536}
 LIFETIME_S = 86_400
 DEBIAN = {"nginx": "nginx", "varnishd": "varnish"}
-PATHS = "client_body_temp_path {0}/t; proxy_temp_path {0}/t; fastcgi_temp_path {0}/t; uwsgi_temp_path {0}/t; scgi_temp_path {0}/t;"
+TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 NGINX = """daemon off; {main} pid {folder}/{name}.pid; error_log stderr;
 events {{ worker_connections 1024; }}
 http {{
@@ -76,7 +76,8 @@ def origin(ready: Tools, programs: Programs, folder: Path) -> tuple[Origin, proc
     for name, body in bodies().items():
         (files / name).write_text(body)
     places = " ".join(f"location /{name}/ {{ try_files /{name} =404; }}" for name in SIZES)
-    server = f'root {files}; add_header Cache-Control "max-age={LIFETIME_S}"; {places} location = /status {{ stub_status; }}'
+    lifetime = f'add_header Cache-Control "max-age={LIFETIME_S}";'
+    server = f"root {files}; {lifetime} {places} location = /status {{ stub_status; }}"
     return Origin(port), _nginx(ready, programs, folder, "origin", port, "", server, load.cores()[1])
 
 
@@ -108,8 +109,9 @@ def _nginx(
 ) -> processes.Child:
     config = folder / f"{name}.conf"
     main = "user root; worker_processes 1;" if _root() else "worker_processes 1;"
+    paths = " ".join(f"{kind}_temp_path {folder}/temporary;" for kind in TEMPORARY)
     text = NGINX.format(
-        main=main, folder=folder, name=name, paths=PATHS.format(folder), http=http, port=port, server=server
+        main=main, folder=folder, name=name, paths=paths, http=http, port=port, server=server
     )
     config.write_text(text)
     command = [programs.nginx, "-p", str(folder), "-e", "stderr", "-c", str(config)]
