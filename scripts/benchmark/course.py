@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import load
 import peers
@@ -14,6 +14,17 @@ from weirlib.places import binary
 from weirlib.prepare import Tools
 
 S = TypeVar("S")
+
+
+class Named(Protocol):
+    """What takes part in a race."""
+
+    @property
+    def name(self) -> str:
+        """As result files call it."""
+
+
+P = TypeVar("P", bound=Named)
 # Where every peer has met 64 users, each shard has answered.
 USERS = range(1, 65)
 
@@ -37,6 +48,15 @@ def start_backend(ready: Tools, folder: Path, first: int) -> processes.Child:
 def start_envoy(
     ready: Tools, folder: Path, peer: peers.Peer, port: int, under: Sequence[str] = (), patience: float = 30.0
 ) -> processes.Child:
+    """One Envoy, as `launch` starts it, that does what it is there for."""
+    child = launch(ready, folder, peer, port, under, patience)
+    verify(peer, port)
+    return child
+
+
+def launch(
+    ready: Tools, folder: Path, peer: peers.Peer, port: int, under: Sequence[str] = (), patience: float = 30.0
+) -> processes.Child:
     """One Envoy with one worker, its admin interface on the next port; `under` a tool that watches it."""
     config = folder / f"{peer.name}.json"
     config.write_text(json.dumps(peers.bootstrap(peer, port, port + 1)))
@@ -44,7 +64,6 @@ def start_envoy(
     command = [*under, ready.env["WEIR_ENVOY"], "-c", str(config), *options]
     child = processes.Child(peer.title, command, folder / f"{peer.name}.log", ready.env, load.cores()[0])
     child.wait_until(lambda: web.status(port + 1, "/ready") == 200, "ready", patience)
-    verify(peer, port)
     return child
 
 
@@ -89,7 +108,7 @@ class Course:
             processes.end([envoy])
 
 
-def go_round(count: int, every: list[peers.Peer], run: Callable[[peers.Peer], S]) -> dict[str, list[S]]:
+def go_round(count: int, every: list[P], run: Callable[[P], S]) -> dict[str, list[S]]:
     """Every peer in each round, another one first each time."""
     rounds: dict[str, list[S]] = {peer.name: [] for peer in every}
     for number in range(count):

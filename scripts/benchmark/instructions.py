@@ -3,15 +3,18 @@
 import re
 import subprocess
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import course
+import hits
 import limiters
 import load
 import peers
 import report
+import servers
 from weirlib import documents, output, packages, ports, prepare, processes, web
 from weirlib.output import Failure
 from weirlib.places import SCRIPTS, target
@@ -22,7 +25,13 @@ MODULES = ("weir-shard-router", "weir-rate-limit", "weir-noop-filter")
 WARM_UP, COUNTED = 1_500, 2_000
 # A start under valgrind takes seconds where one without takes a tenth of one.
 PATIENCE = 180.0
+# The objects that a cache is asked for, all of them before the counting.
+OBJECTS = 64
 TOTAL = re.compile(r"^(?:totals|summary): (\d+)", re.MULTILINE)
+
+
+# The target and the headers of the request with this number.
+Ask = Callable[[int], tuple[str, dict[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -34,23 +43,48 @@ class Count:
     instructions: int
 
 
-def bench(ready: Tools, name: str | None) -> int:
-    """Counts, prints, and writes the result file when it has a name."""
+def bench(ready: Tools, what: str, name: str | None) -> int:
+    """Counts `all` there is or only cache `hits`, prints, and writes the result file when it has a name."""
     _valgrind()
-    modules = _build(ready)
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="weir-bench-")))
-        upstream = course.backend(ready, folder, running)
-        counts = [_count(ready, folder, peer) for peer in _contenders(modules, upstream)]
-    print(_table(counts))
+        counts = [] if what == "hits" else _filters(ready, folder, running)
+        hit = _caches(ready, folder, running)
+    if counts:
+        print(f"{_table(counts)}\n")
+    for size, length in servers.SIZES.items():
+        print(f"hits of {length} bytes\n{_hits(hit[size])}\n")
     if name:
         about = {
             "envoy": course.envoy_version(ready),
-            "command": "scripts/bench --instructions",
+            "command": "scripts/bench --instructions" + (" hits" if what == "hits" else ""),
             "measure": f"callgrind, one worker, one connection, {COUNTED} requests after {WARM_UP}",
         }
-        report.store(SCRIPTS / "results" / f"{name}.json", {**about, "peers": [vars(count) for count in counts]})
+        found = {"peers": _told(counts)} if counts else {}
+        told = {"hits": {size: _told(each) for size, each in hit.items()}}
+        report.store(SCRIPTS / "results" / f"{name}.json", {**about, **found, **told})
     return 0
+
+
+def _filters(ready: Tools, folder: Path, running: ExitStack) -> list[Count]:
+    """Every filter, and its peers."""
+    modules = _build(ready)
+    upstream = course.backend(ready, folder, running)
+    return [_count(ready, folder, peer, course.start_envoy, _user) for peer in _contenders(modules, upstream)]
+
+
+def _caches(ready: Tools, folder: Path, running: ExitStack) -> dict[str, list[Count]]:
+    """Every cache in Envoy, by the size of what it is asked for."""
+    origin, child = servers.origin(ready, servers.fetch(), folder)
+    running.callback(processes.end, [child])
+    every = hits.envoys(ready, [origin.port])
+    return {
+        size: [_count(ready, folder, peer, course.launch, _object(size)) for peer in every] for size in servers.SIZES
+    }
+
+
+def _told(counts: list[Count]) -> list[dict[str, object]]:
+    return [vars(count) for count in counts]
 
 
 def _valgrind() -> None:
@@ -83,16 +117,27 @@ def _contenders(modules: dict[str, Path], upstream: dict[str, int]) -> list[peer
     ]
 
 
-def _count(ready: Tools, folder: Path, peer: peers.Peer) -> Count:
+def _user(number: int) -> tuple[str, dict[str, str]]:
+    """A request of one user after the other."""
+    user = number % load.KEYS + 1
+    return f"/users/user-{user}/orders?page=1", load.headers(user)
+
+
+def _object(size: str) -> Ask:
+    """A request for one object of the origin after the other."""
+    return lambda number: (f"/{size}/{number % OBJECTS + 1}", {})
+
+
+def _count(ready: Tools, folder: Path, peer: peers.Peer, start: Callable[..., processes.Child], ask: Ask) -> Count:
     """One peer's Envoy under callgrind, which counts only between the two controls."""
     output.say(f"==> {peer.title}")
     port, out = ports.free(2), folder / f"{peer.name}.callgrind"
     tool = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--smc-check=all-non-file"]
-    envoy = course.start_envoy(ready, folder, peer, port, [*tool, f"--callgrind-out-file={out}"], PATIENCE)
+    envoy = start(ready, folder, peer, port, [*tool, f"--callgrind-out-file={out}"], PATIENCE)
     try:
-        _drive(port, WARM_UP)
+        _drive(port, WARM_UP, ask)
         _control(envoy, "--instr=on")
-        _drive(port, COUNTED)
+        _drive(port, COUNTED, ask)
         _control(envoy, "--dump")
         return Count(peer.name, peer.title, _total(envoy, out) // COUNTED)
     finally:
@@ -103,11 +148,10 @@ def _control(envoy: processes.Child, what: str) -> None:
     subprocess.run(["callgrind_control", what, str(envoy.pid)], check=True, capture_output=True, timeout=PATIENCE)
 
 
-def _drive(port: int, count: int) -> None:
+def _drive(port: int, count: int, ask: Ask) -> None:
     connection = web.Connection(port)
     for number in range(count):
-        user = number % load.KEYS + 1
-        answer = connection.request("GET", f"/users/user-{user}/orders?page=1", load.headers(user))
+        answer = connection.request("GET", *ask(number))
         if answer.status != 200:
             raise Failure(f"a request was answered {answer.status}: {answer.body[:200]!r}")
     connection.close()
@@ -134,4 +178,15 @@ def _table(counts: list[Count]) -> str:
         added = count.instructions - floor
         more = (f"{added:,}", f"{added / (noop - floor):.2f}") if added else ("", "")
         lines.append((count.title, f"{count.instructions:,}", *more))
+    return report.columns(lines)
+
+
+def _hits(counts: list[Count]) -> str:
+    """What each takes beyond Envoy's direct answer, and how the whole compares with Envoy's own cache."""
+    floor = counts[0].instructions
+    native = next(count.instructions for count in counts if count.name == "native")
+    lines: list[tuple[str, ...]] = [("cache", "instructions/hit", "beyond direct", "times native")]
+    for count in counts:
+        own = count.instructions
+        lines.append((count.title, f"{own:,}", f"{own - floor:,}", f"{own / native:.2f}"))
     return report.columns(lines)

@@ -134,6 +134,14 @@ def run(called: list[str], pid: int, pinned: set[int]) -> Sample:
 
 
 def scheduled_ns(pid: int) -> tuple[int, int]:
-    """Time of all threads on a CPU, and waiting for one, ns (/proc/PID/task/*/schedstat, the first two fields)."""
-    fields = [task.read_text().split() for task in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    """Time on a CPU, and waiting for one, ns (/proc/PID/task/*/schedstat, the first two fields): every thread of a
+    process and of those that it has started."""
+    tasks = [task for member in family(pid) for task in Path(f"/proc/{member}/task").glob("*/schedstat")]
+    fields = [task.read_text().split() for task in tasks]
     return sum(int(ran) for ran, _, _ in fields), sum(int(waited) for _, waited, _ in fields)
+
+
+def family(pid: int) -> list[int]:
+    """A process, and those that it has started."""
+    born = [child for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
+    return [pid, *(member for child in born for member in family(int(child)))]

@@ -10,6 +10,8 @@ HTTP = f"{TYPE}envoy.extensions.filters.http"
 SHARDS = ("a", "b", "c")
 KEY = "x-user-id"
 CLUSTER_HEADER = "x-weir-cluster"
+# The longest answer of a route without an upstream, bytes.
+MOST_DIRECT = 1 << 20
 
 LUA = """
 function envoy_on_request(handle)
@@ -27,7 +29,7 @@ end
 class Peer:
     """One way to handle a request: HTTP filters before the router, a route action, clusters.
 
-    `proof`: a header that only a filter at work puts on answers.
+    `proof`: a header that only a filter at work puts on answers. `routes`: in place of one for the action.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Peer:
     action: Json
     clusters: tuple[Json, ...]
     proof: str = ""
+    routes: tuple[Json, ...] = ()
 
 
 def none(ports: list[int]) -> Peer:
@@ -110,12 +113,13 @@ def address(port: int) -> Json:
 def bootstrap(peer: Peer, port: int, admin: int) -> Json:
     """A whole Envoy configuration: one listener, one route."""
     router = {"name": "router", "typed_config": {"@type": f"{HTTP}.router.v3.Router"}}
-    routes = [{"match": {"prefix": "/"}, "route": peer.action}]
+    routes = list(peer.routes) or [{"match": {"prefix": "/"}, "route": peer.action}]
+    hosts = [{"name": "all", "domains": ["*"], "routes": routes}]
     manager = {
         "@type": f"{TYPE}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "bench",
         "codec_type": "HTTP1",
-        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
+        "route_config": {"virtual_hosts": hosts, "max_direct_response_body_size_bytes": MOST_DIRECT},
         "http_filters": [*peer.filters, router],
     }
     chain = {"filters": [{"name": "http", "typed_config": manager}]}

@@ -6,64 +6,76 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import caches
+import course
 import peers
-from weirlib import output, prepare, processes, static, web
-from weirlib.output import Failure
-from weirlib.places import ROOT, target
+import servers
+from weirlib import processes, static, web
 from weirlib.prepare import Tools
 
-Configure = Callable[[int, int, int], str]
+# The ports of the listener, of Envoy's admin interface and of the origin.
+Ports = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Target:
-    """An Envoy: its configuration for the ports of its listener, its admin interface and the origin."""
+    """A cache: `start` runs it with a number of workers, its files in a folder. `versions`: of what it is."""
 
     name: str
-    configure: Configure
-
-    def start(self, ready: Tools, folder: Path, ports: tuple[int, int, int], workers: int) -> processes.Child:
-        """Starts it with this many workers, each with what it keeps for itself."""
-        config = folder / "envoy.yaml"
-        config.write_text(self.configure(*ports))
-        options = ["--concurrency", str(workers), "--use-dynamic-base-id", "--log-level", "warning"]
-        command = [ready.env["WEIR_ENVOY"], "-c", str(config), *options]
-        child = processes.Child(self.name, command, folder / "envoy.log", ready.env)
-        child.wait_until(lambda: web.status(ports[1], "/ready") == 200, "ready")
-        return child
+    start: Callable[[Path, Ports, int], processes.Child]
+    versions: dict[str, str]
 
 
-def missing() -> str:
-    """Why Weir's own cache can't be run; empty when it can."""
-    needed = (ROOT / "filters" / caches.WEIR / "Cargo.toml", static.path(caches.WEIR))
-    return next((f"{path.relative_to(ROOT)} is missing" for path in needed if not path.exists()), "")
+def chosen(name: str, ready: Tools, file: Path | None) -> Target:
+    """The target of this name; for Weir's cache, another file in place of its static configuration."""
+    if name in OUTSIDE:
+        return _outside(name, ready)
+    return _weir(ready, file) if name == "weir" else _envoy_cache(ready)
 
 
-def envoy_cache() -> Target:
+def _outside(name: str, ready: Tools) -> Target:
+    """A server that is not Envoy, as `scripts/bench --cache` runs it: with one worker."""
+    programs = servers.fetch()
+
+    def start(folder: Path, at: Ports, _workers: int) -> processes.Child:
+        return OUTSIDE[name](ready, programs, folder, at[0], at[2])
+
+    return Target(name, start, {name: programs.versions()[name]})
+
+
+def _envoy_cache(ready: Tools) -> Target:
     """Envoy's own cache."""
 
     def configure(port: int, admin: int, origin: int) -> str:
         return json.dumps(peers.bootstrap(caches.native([origin]), port, admin))
 
-    return Target("envoy-cache", configure)
+    return _envoy("envoy-cache", ready, configure)
 
 
-def weir(ready: Tools, file: Path | None) -> Target:
+def _weir(ready: Tools, file: Path | None) -> Target:
     """Weir's cache, with its static configuration or another file of the same shape."""
-    if lacking := missing():
-        raise Failure(f"there is no filter {caches.WEIR} to test: {lacking}", "choose --target envoy-cache")
-    out = target() / "cache-tests-modules"
-    prepare.pack(ready, (caches.PACKAGE,), out)
-    module, file = prepare.packed(out)[caches.WEIR], file or static.path(caches.WEIR)
+    module, written = caches.module(ready), file or static.path(caches.WEIR)
 
     def configure(port: int, admin: int, origin: int) -> str:
         own = {static.LISTENER: port, static.ADMIN: admin, static.UPSTREAM: origin}
-        return static.rehomed(file, caches.WEIR, module, own)
+        return static.rehomed(written, caches.WEIR, module, own)
 
-    return Target("weir", configure)
+    return _envoy("weir", ready, configure)
 
 
-def version(ready: Tools) -> str:
-    """Envoy's, as it says itself."""
-    said = output.attempt([ready.env["WEIR_ENVOY"], "--version"]) or ""
-    return said.split("version:")[-1].strip()
+def _envoy(name: str, ready: Tools, configure: Callable[[int, int, int], str]) -> Target:
+    """An Envoy with the configuration for its ports."""
+
+    def start(folder: Path, at: Ports, workers: int) -> processes.Child:
+        config = folder / "envoy.yaml"
+        config.write_text(configure(*at))
+        options = ["--concurrency", str(workers), "--use-dynamic-base-id", "--log-level", "warning"]
+        command = [ready.env["WEIR_ENVOY"], "-c", str(config), *options]
+        child = processes.Child(name, command, folder / "envoy.log", ready.env)
+        child.wait_until(lambda: web.status(at[1], "/ready") == 200, "ready")
+        return child
+
+    return Target(name, start, {"envoy": course.envoy_version(ready)})
+
+
+OUTSIDE = {"nginx": servers.nginx, "varnish": servers.varnish}
+NAMES = ("weir", "envoy-cache", *OUTSIDE)
