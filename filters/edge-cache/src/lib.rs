@@ -43,8 +43,8 @@ use std::rc::Rc;
 use weir_cache_store::purge::Purges;
 use weir_host::port::{CallId, Host, Level, Log, QueueId, ResponseHost, RootHost, StreamHost};
 use weir_host::{Action, Counters, Filter, HostError};
-use weir_policy::compiled::edge_cache::CompiledCachePolicy;
-use weir_policy::compiled::{ConfigError, ControlConfig, SlotConfig};
+use weir_http_cache::CacheSlot;
+use weir_policy::compiled::ControlConfig;
 use weir_policy::proxy::EventPage;
 use weir_route_match::Selector;
 
@@ -75,19 +75,18 @@ pub struct EdgeCacheFilter {
 weir_host::filter!(EdgeCacheFilter);
 
 impl EdgeCacheFilter {
-    fn from_json(json: &[u8], counters: &Counters) -> Result<Self, ConfigError> {
-        let config = SlotConfig::<CompiledCachePolicy>::read(json)?;
-        let selector = Selector::try_new(&config)?;
-        Ok(Self {
-            selector,
-            policies: policy::all(&config, counters)?,
+    fn new(slot: CacheSlot, counters: &Counters) -> Self {
+        let compiled = |(name, rules)| Rc::new(Policy::new(name, rules, counters));
+        Self {
+            slot: slot.name,
+            generation: slot.generation,
+            control: slot.control,
+            selector: slot.selector,
+            policies: slot.policies.into_iter().map(compiled).collect(),
             counts: Counts::new(counters),
             memory: Rc::default(),
             calls: RefCell::default(),
-            slot: config.slot,
-            generation: config.generation,
-            control: config.control,
-        })
+        }
     }
 
     fn purges(&self) -> Rc<Purges> {
@@ -105,7 +104,8 @@ impl Filter for EdgeCacheFilter {
     type Memory = Memory;
 
     fn configure(json: &[u8], counters: &Counters) -> Result<Self, String> {
-        Self::from_json(json, counters).map_err(|error| error.to_string())
+        let slot = CacheSlot::from_json(json).map_err(|error| error.to_string())?;
+        Ok(Self::new(slot, counters))
     }
 
     fn remember(&mut self, memory: &Rc<Memory>) {

@@ -8,8 +8,6 @@ use weir_host::port::SharedData;
 use weir_host::{Counters, HostError};
 use weir_http_cache::CacheRules;
 use weir_policy::compiled::edge_cache::CompiledCachePolicy;
-use weir_policy::compiled::{ConfigError, SlotConfig};
-use weir_policy::problem::escape;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::counts::PolicyCounts;
@@ -26,28 +24,17 @@ pub(crate) struct Policy {
     store: OnceCell<Rc<Store>>,
 }
 
-/// The policies of a slot, in their order there.
-pub(crate) fn all(
-    config: &SlotConfig<CompiledCachePolicy>,
-    counters: &Counters,
-) -> Result<Vec<Rc<Policy>>, ConfigError> {
-    let compile = |(name, policy): (&String, &CompiledCachePolicy)| {
-        let rules = CacheRules::try_new(policy, &config.routes).map_err(|problem| {
-            let pointer = format!("/policies/{}{}", escape(name), problem.pointer);
-            ConfigError::Invalid(format!("{pointer}: {}", problem.detail))
-        })?;
-        Ok(Rc::new(Policy {
-            name: name.clone(),
-            id: xxh3_64(name.as_bytes()),
-            rules,
-            counts: PolicyCounts::new(name, counters),
-            store: OnceCell::new(),
-        }))
-    };
-    config.policies.iter().map(compile).collect()
-}
-
 impl Policy {
+    pub(crate) fn new(name: String, rules: CacheRules, counters: &Counters) -> Self {
+        Self {
+            id: xxh3_64(name.as_bytes()),
+            counts: PolicyCounts::new(&name, counters),
+            store: OnceCell::new(),
+            name,
+            rules,
+        }
+    }
+
     pub(crate) fn spec(&self) -> &CompiledCachePolicy {
         self.rules.policy()
     }

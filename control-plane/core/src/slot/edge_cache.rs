@@ -6,7 +6,7 @@ use weir_policy::compiled::edge_cache::{
     CompiledCompression, CompiledHeuristic, CompiledShardKeys, CompiledStale, CompiledTags, CompiledTier2,
     CompiledTtl, TtlRule,
 };
-use weir_policy::compiled::{ConfigError, SlotConfig};
+use weir_policy::compiled::ConfigError;
 use weir_policy::document::cache_policy::CachePolicySpec;
 use weir_policy::document::cache_policy::cdn::{CdnSpec, TagHeader};
 use weir_policy::document::cache_policy::key::CacheKeySpec;
@@ -99,7 +99,7 @@ impl SlotFilter for EdgeCache {
     }
 
     fn verify(json: &[u8]) -> Result<(), ConfigError> {
-        SlotConfig::<CompiledCachePolicy>::read(json).map(|_| ())
+        weir_http_cache::CacheSlot::from_json(json).map(|_| ())
     }
 }
 
