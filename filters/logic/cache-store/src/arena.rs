@@ -11,12 +11,11 @@ use crate::layout::WAYS;
 
 /// The first bytes of an arena of this layout.
 const MAGIC: [u8; 8] = *b"weirare1";
-/// Bytes before the records: magic, counter, newest (each a u64), hand (a byte), the sketch.
-const HEADER: usize = 25 + sketch::BYTES;
+/// Bytes before the records: magic, counter (each a u64), hand (a byte), the sketch.
+const HEADER: usize = 17 + sketch::BYTES;
 const COUNTER: usize = 8;
-const NEWEST: usize = 16;
-const HAND: usize = 24;
-const SKETCH: usize = 25;
+const HAND: usize = 16;
+const SKETCH: usize = 17;
 /// What a new arena's tickets begin with is the time, moved by so many bits: so no arena that came before had them.
 const CLOCK_BITS: u32 = 20;
 
@@ -197,11 +196,6 @@ impl Arena {
         if let Some(byte) = self.bytes.get_mut(HAND) {
             *byte = u8::try_from(hand).unwrap_or_default();
         }
-    }
-
-    /// What was stored last is not sure of its place yet.
-    pub(crate) fn set_newest(&mut self, stamp: u64) {
-        self.write(NEWEST, stamp.to_le_bytes());
     }
 }
 
