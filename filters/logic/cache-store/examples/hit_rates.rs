@@ -21,7 +21,7 @@ fn main() {
             continue;
         }
         println!("{title:34} {:>8} {:>11} {:>7}", "lru", "quick_cache", "store");
-        for trace in traces(300_000, capacity) {
+        for trace in traces(1_000_000, capacity) {
             let lru = hit_rate(Lru::new(bound), &trace.keys);
             let quick = hit_rate(Quick::new(bound), &trace.keys);
             let own = hit_rate(Own::new(bound), &trace.keys);

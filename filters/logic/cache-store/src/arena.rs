@@ -88,16 +88,19 @@ impl Arena {
         at.map(|at| self.set(at, record)).is_some()
     }
 
-    /// Writes the record of a key that has none. With all places taken, something has to go: first what is over. False: everything
+    /// Writes the record of a key that has none. With all places taken, something has to go: first what is over or late. False: everything
     /// is being fetched.
     pub(crate) fn insert(&mut self, record: &Record, now_ms: u64, dropped: &mut Vec<Dropped>) -> bool {
-        let dead = self.records().position(|record| record.is_dead(now_ms));
-        if let Some(at) = dead {
+        let over = self.records().position(|record| record.is_over(now_ms));
+        if let Some(at) = over {
             self.set(at, record);
             return true;
         }
+        let keep = record.fingerprint;
         while self.len() >= WAYS {
-            if !self.drop_hit_for_miss() && !self.evict(Some(record.fingerprint), dropped) {
+            let gone =
+                self.drop_dead(keep, now_ms) || self.drop_hit_for_miss() || self.evict(Some(keep), dropped);
+            if !gone {
                 return false;
             }
         }
@@ -145,10 +148,18 @@ impl Arena {
         u8::try_from(free).ok().filter(|way| usize::from(*way) < WAYS)
     }
 
-    /// A place for a value, not one of the key `keep`. With all taken, something has to go. None: everything is being fetched.
-    pub(crate) fn way(&mut self, keep: Option<u64>, dropped: &mut Vec<Dropped>) -> Option<u8> {
-        while self.free_way().is_none() && self.evict(keep, dropped) {}
+    /// A place for a value. With all taken, something has to go: first what is late; not what is stored for the key `keep`. None:
+    /// everything is being fetched.
+    pub(crate) fn way(&mut self, keep: u64, now_ms: u64, dropped: &mut Vec<Dropped>) -> Option<u8> {
+        while self.free_way().is_none() && (self.drop_dead(keep, now_ms) || self.evict(Some(keep), dropped)) {
+        }
         self.free_way()
+    }
+
+    fn drop_dead(&mut self, keep: u64, now_ms: u64) -> bool {
+        let is = |record: Record| record.is_dead(now_ms) && record.fingerprint != keep;
+        let dead = self.records().position(is);
+        dead.map(|at| self.remove_at(at)).is_some()
     }
 
     /// A number that was never given before.

@@ -156,6 +156,11 @@ impl Record {
         self.stamp == 0 && !self.ticket.is_live(now_ms)
     }
 
+    /// Nobody comes back to it either: one who is late may still store while the record stands.
+    pub(crate) const fn is_over(&self, now_ms: u64) -> bool {
+        self.stamp == 0 && now_ms.saturating_sub(self.ticket.until_ms) > LONGEST_LEASE_MS
+    }
+
     /// Forgets what is stored.
     pub(crate) const fn clear(&mut self) {
         *self = Self {

@@ -73,23 +73,25 @@ impl Store {
 
     /// Takes room for an object, and says what has to go for it.
     pub(super) fn reserve(&self, shared: &dyn SharedValues, size: u32) -> Result<Over, Failed> {
-        let totals = self.change_totals(shared, &mut |totals| totals.add(size))?;
+        let totals = self.change_totals(shared, &mut |totals, _| totals.add(size))?;
         Ok(Over::of(&totals, &self.most()))
     }
 
+    /// Changes the totals; `work` learns whether they were lost, and counted anew just now.
     fn change_totals(
         &self,
         shared: &dyn SharedValues,
-        work: &mut dyn FnMut(&mut Totals),
+        work: &mut dyn FnMut(&mut Totals, bool),
     ) -> Result<Totals, Failed> {
         for _ in 0..ATTEMPTS {
             let found = shared.load(self.names.totals())?;
             let version = found.as_ref().map(|(_, version)| *version);
-            let mut totals = match found.and_then(|(bytes, _)| Totals::parse(&bytes)) {
+            let known = found.and_then(|(bytes, _)| Totals::parse(&bytes));
+            let mut totals = match known {
                 Some(totals) => totals,
                 None => self.count(shared)?,
             };
-            work(&mut totals);
+            work(&mut totals, known.is_none());
             if swap(shared, self.names.totals(), &totals.to_bytes(), version)? {
                 return Ok(totals);
             }
@@ -122,8 +124,11 @@ impl Store {
         for dropped in dropped {
             self.free(shared, arena, dropped)?;
         }
-        self.change_totals(shared, &mut |totals| {
-            dropped.iter().for_each(|dropped| totals.remove(dropped.size));
+        // Arenas don't refer to what was dropped any more.
+        self.change_totals(shared, &mut |totals, counted| {
+            if !counted {
+                dropped.iter().for_each(|dropped| totals.remove(dropped.size));
+            }
         })?;
         Ok(())
     }

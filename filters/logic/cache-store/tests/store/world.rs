@@ -28,6 +28,11 @@ impl<'w> World<'w> {
         self.before_store.borrow_mut().push((number, Box::new(work)));
     }
 
+    /// What was not done yet is not done any more.
+    pub(crate) fn forget_work(&self) {
+        self.before_store.borrow_mut().clear();
+    }
+
     /// How many values were read and written since this was asked last.
     pub(crate) fn calls(&self) -> (usize, usize) {
         (self.loads.take(), self.stores.take())
@@ -45,11 +50,17 @@ impl<'w> World<'w> {
         self.values.borrow().keys().cloned().collect()
     }
 
-    /// All objects' bytes: their keys have thirteen.
-    pub(crate) fn object_bytes(&self) -> usize {
+    /// The lengths of all objects: their keys have thirteen bytes.
+    pub(crate) fn object_lengths(&self) -> Vec<usize> {
         let values = self.values.borrow();
         let objects = values.iter().filter(|(key, _)| key.len() == 13);
-        objects.map(|(_, (bytes, _))| bytes.len()).sum()
+        let lengths = objects.map(|(_, (bytes, _))| bytes.len());
+        lengths.filter(|length| *length > 0).collect()
+    }
+
+    /// Bytes of all objects.
+    pub(crate) fn object_bytes(&self) -> usize {
+        self.object_lengths().iter().sum()
     }
 }
 
