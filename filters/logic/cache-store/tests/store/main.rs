@@ -6,6 +6,7 @@ mod garbage;
 mod hit_rate;
 mod model;
 mod objects;
+mod purge;
 mod traces;
 mod world;
 
