@@ -1,4 +1,10 @@
 //! Prints which part of generated traces caches answer: least recently used, quick_cache, and the store.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what it shares with tests"
+)]
 
 #[path = "../tests/store/traces.rs"]
 #[allow(dead_code, reason = "tests use the rest")]

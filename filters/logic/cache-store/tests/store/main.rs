@@ -1,5 +1,7 @@
 //! The store, as filters use it: several workers over what they share.
 
+#![cfg(test)]
+
 mod contention;
 mod fills;
 mod garbage;

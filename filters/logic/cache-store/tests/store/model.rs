@@ -306,7 +306,7 @@ impl Model {
             _ if of < 4 => (Purged::Prefixes(names(of)), Box::new(move |key| key == of)),
             _ => (Purged::Urls(names(of)), Box::new(move |key| key == of)),
         };
-        let policy = (revision % 2 == 0).then(|| "default/p".to_owned());
+        let policy = revision.is_multiple_of(2).then(|| "default/p".to_owned());
         let purge = CachePurge { policy, soft, what };
         let page = EventPage {
             cursor: revision,
@@ -336,8 +336,9 @@ impl Model {
 fn are_ordered(one: &Deed, other: &Deed) -> bool {
     let moves_leaders = |deed: &Deed| !matches!(deed, Deed::LookUp(_) | Deed::Clock(_) | Deed::Store(..));
     let purges = |deed: &Deed| matches!(deed, Deed::Purge(..) | Deed::Clock(_));
-    !(moves_leaders(one) && moves_leaders(other)) && !purges(one) && !purges(other)
-        || matches!((one, other), (Deed::Claim(_), Deed::Claim(_)))
+    let both_claim = matches!((one, other), (Deed::Claim(_), Deed::Claim(_)));
+    let both_move = moves_leaders(one) && moves_leaders(other);
+    both_claim || !(both_move || purges(one) || purges(other))
 }
 
 proptest! {

@@ -215,7 +215,11 @@ impl Cache for Own {
         let Claim::Leader(token) = self.store.claim(&self.world, &key_, &fill).unwrap() else {
             panic!("no leader");
         };
-        let length = if self.by_bytes { weight(key) as usize } else { 0 };
+        let length = if self.by_bytes {
+            weight(key) as usize - OVERHEAD
+        } else {
+            0
+        };
         let bytes = vec![0; length];
         self.store
             .store(&self.world, token, &key_, Kind::Object, &bytes, 1_000)

@@ -7,15 +7,17 @@ use weir_cache_store::{Failed, SharedValues, StoreError};
 
 /// Work of another worker's.
 type Work<'w> = Box<dyn FnOnce(&World<'w>) + 'w>;
+/// A value and its version, by key.
+type Values = HashMap<Vec<u8>, (Vec<u8>, u32)>;
 
 /// One process.
 #[derive(Default)]
 pub(crate) struct World<'w> {
-    values: RefCell<HashMap<Vec<u8>, (Vec<u8>, u32)>>,
+    values: RefCell<Values>,
     versions: Cell<u32>,
     loads: Cell<usize>,
     stores: Cell<usize>,
-    /// Done just before the n-th store from now on.
+    /// Done just before the n-th store of all.
     before_store: RefCell<Vec<(usize, Work<'w>)>>,
     /// Each store fails, or each load.
     pub(crate) failing: Cell<bool>,
