@@ -40,8 +40,8 @@
 //! | | quick_cache | 61.6 | 72.2 | 81.7 | 32.2 | 33.2 | 67.6 | 64.5 |
 //! | | this | 62.0 | 72.4 | 81.8 | 33.9 | 34.5 | 65.4 | 72.4 |
 //!
-//! SIEVE and S3-FIFO in the same arenas were 0.5 to 1.3 points behind on Zipf. By bytes (8 MiB of objects of 0.4 to 100 KB) this is
-//! 0.6 to 2 points behind quick_cache, which chooses among all objects at once, and 9 to 11 before LRU on Zipf.
+//! SIEVE and S3-FIFO in the same arenas were 0.5 to 1.3 points behind on Zipf. By bytes (8 MiB of objects of 0.4 to 100 KB) this
+//! answers 30.2, 44.0 and 59.0 on Zipf (quick_cache 30.6, 44.0, 58.8; LRU 18.9, 32.5, 48.8), but 19.8 with half once (22.0; 12.7).
 //!
 //! Not for: what must not be lost (anything may go at any time), nor for more objects than [`Layout`] is made for: a key of shared data
 //! that was set once costs a few hundred bytes for ever, so their number is fixed by it.
