@@ -11,12 +11,11 @@ use crate::layout::WAYS;
 
 /// The first bytes of an arena of this layout.
 const MAGIC: [u8; 8] = *b"weirare1";
-/// Bytes before the records: magic, counter, newest (each a u64), hand (a byte), the sketch.
-const HEADER: usize = 25 + sketch::BYTES;
+/// Bytes before the records: magic, counter (each a u64), hand (a byte), the sketch.
+const HEADER: usize = 17 + sketch::BYTES;
 const COUNTER: usize = 8;
-const NEWEST: usize = 16;
-const HAND: usize = 24;
-const SKETCH: usize = 25;
+const HAND: usize = 16;
+const SKETCH: usize = 17;
 /// What a new arena's tickets begin with is the time, moved by so many bits: so no arena that came before had them.
 const CLOCK_BITS: u32 = 20;
 
@@ -89,16 +88,19 @@ impl Arena {
         at.map(|at| self.set(at, record)).is_some()
     }
 
-    /// Writes the record of a key that has none. With all places taken, something has to go: first what is over. False: everything
+    /// Writes the record of a key that has none. With all places taken, something has to go: first what is over or late. False: everything
     /// is being fetched.
     pub(crate) fn insert(&mut self, record: &Record, now_ms: u64, dropped: &mut Vec<Dropped>) -> bool {
-        let dead = self.records().position(|record| record.is_dead(now_ms));
-        if let Some(at) = dead {
+        let over = self.records().position(|record| record.is_over(now_ms));
+        if let Some(at) = over {
             self.set(at, record);
             return true;
         }
+        let keep = record.fingerprint;
         while self.len() >= WAYS {
-            if !self.drop_hit_for_miss() && !self.evict(Some(record.fingerprint), dropped) {
+            let gone =
+                self.drop_dead(keep, now_ms) || self.drop_hit_for_miss() || self.evict(Some(keep), dropped);
+            if !gone {
                 return false;
             }
         }
@@ -146,10 +148,18 @@ impl Arena {
         u8::try_from(free).ok().filter(|way| usize::from(*way) < WAYS)
     }
 
-    /// A place for a value, not one of the key `keep`. With all taken, something has to go. None: everything is being fetched.
-    pub(crate) fn way(&mut self, keep: Option<u64>, dropped: &mut Vec<Dropped>) -> Option<u8> {
-        while self.free_way().is_none() && self.evict(keep, dropped) {}
+    /// A place for a value. With all taken, something has to go: first what is late; not what is stored for the key `keep`. None:
+    /// everything is being fetched.
+    pub(crate) fn way(&mut self, keep: u64, now_ms: u64, dropped: &mut Vec<Dropped>) -> Option<u8> {
+        while self.free_way().is_none() && (self.drop_dead(keep, now_ms) || self.evict(Some(keep), dropped)) {
+        }
         self.free_way()
+    }
+
+    fn drop_dead(&mut self, keep: u64, now_ms: u64) -> bool {
+        let is = |record: Record| record.is_dead(now_ms) && record.fingerprint != keep;
+        let dead = self.records().position(is);
+        dead.map(|at| self.remove_at(at)).is_some()
     }
 
     /// A number that was never given before.
@@ -197,11 +207,6 @@ impl Arena {
         if let Some(byte) = self.bytes.get_mut(HAND) {
             *byte = u8::try_from(hand).unwrap_or_default();
         }
-    }
-
-    /// What was stored last is not sure of its place yet.
-    pub(crate) fn set_newest(&mut self, stamp: u64) {
-        self.write(NEWEST, stamp.to_le_bytes());
     }
 }
 

@@ -5,7 +5,7 @@ use crate::arena;
 /// Most records of an arena, and most values that its objects have.
 pub(crate) const WAYS: usize = 128;
 /// Records that an arena is meant to have.
-const AVERAGE: u32 = 64;
+const AVERAGE: u32 = 96;
 /// Arenas take no more than this part of all bytes.
 const PART: u64 = 8;
 
@@ -18,8 +18,8 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// A store of at most `total_bytes` (bodies, heads, keys, and what keeping them costs) in at most `objects` objects, 64 or fewer
-    /// to an arena on average.
+    /// A store of at most `total_bytes` (bodies, heads, keys, and what keeping them costs) in at most `objects` objects, at most 96 to an
+    /// arena on average.
     pub const fn new(total_bytes: u64, objects: u32) -> Self {
         let arenas = objects.div_ceil(AVERAGE) as u64;
         let mut bits = arenas.next_power_of_two().trailing_zeros();

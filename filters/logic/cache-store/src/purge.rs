@@ -4,7 +4,7 @@
 //! began before a purge of it is gone, or stale. So a purge of a tag that a million objects have costs no more than one that none has,
 //! and a fill that was under way when the purge came is caught as well.
 //!
-//! What is written down is bounded. The [board](board) has what is for much: a floor for everything, up to 32 floors for policies, up to 32
+//! What is written down is bounded. The board has what is for much: a floor for everything, up to 32 floors for policies, up to 32
 //! prefixes. Tags and URLs stand in 256 buckets with up to 16 of them each. Where there is no place, what was purged longest ago is taken
 //! together with what stands beside it: more is purged than was asked for, never less.
 //!

@@ -18,6 +18,7 @@ const USES: u8 = 0b11;
 const VARY: u8 = 1 << 2;
 const HIT_FOR_MISS: u8 = 1 << 3;
 const WAITING: u8 = 1 << 4;
+const ON_TRIAL: u8 = 1 << 5;
 
 const UNTIL_BITS: u32 = 48;
 const UNTIL: u64 = (1 << UNTIL_BITS) - 1;
@@ -39,6 +40,8 @@ pub(crate) struct Record {
     pub(crate) uses: u8,
     /// It is the names of headers.
     pub(crate) vary: bool,
+    /// It has yet to show that it is worth its place.
+    pub(crate) on_trial: bool,
     pub(crate) ticket: Ticket,
 }
 
@@ -89,6 +92,7 @@ impl Record {
             size: 0,
             uses: 0,
             vary: false,
+            on_trial: false,
             ticket: Ticket::NONE,
         }
     }
@@ -104,6 +108,7 @@ impl Record {
             size: place as u32,
             uses: marks & USES,
             vary: marks & VARY != 0,
+            on_trial: marks & ON_TRIAL != 0,
             ticket: Ticket {
                 number: word(bytes, 2),
                 until_ms: timing & UNTIL,
@@ -133,6 +138,7 @@ impl Record {
         let mark = |is: bool, mark: u8| if is { mark } else { 0 };
         self.uses.min(MOST_USES)
             | mark(self.vary, VARY)
+            | mark(self.on_trial, ON_TRIAL)
             | mark(self.ticket.hit_for_miss, HIT_FOR_MISS)
             | mark(self.ticket.waiting, WAITING)
     }
@@ -150,9 +156,17 @@ impl Record {
         self.stamp == 0 && !self.ticket.is_live(now_ms)
     }
 
+    /// Nobody comes back to it either: one who is late may still store while the record stands.
+    pub(crate) const fn is_over(&self, now_ms: u64) -> bool {
+        self.stamp == 0 && now_ms.saturating_sub(self.ticket.until_ms) > LONGEST_LEASE_MS
+    }
+
     /// Forgets what is stored.
     pub(crate) const fn clear(&mut self) {
-        (self.stamp, self.way, self.size, self.uses, self.vary) = (0, NO_WAY, 0, 0, false);
+        *self = Self {
+            ticket: self.ticket,
+            ..Self::new(self.fingerprint)
+        };
     }
 }
 

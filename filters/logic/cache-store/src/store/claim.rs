@@ -72,7 +72,7 @@ impl Store {
     ) -> Option<Ticket> {
         let number = arena.next_number(now_ms);
         let way = match record.ticket.way {
-            NO_WAY => arena.way(Some(record.fingerprint), dropped)?,
+            NO_WAY => arena.way(record.fingerprint, now_ms, dropped)?,
             way => way,
         };
         Some(Ticket {

@@ -72,7 +72,7 @@ impl Store {
             return placed.map(|_| Stored::Fenced);
         };
         self.release(shared, placing.arena, &placed.dropped)?;
-        let elsewhere = self.make_room(shared, placing.arena, over.less(&placed.dropped))?;
+        let elsewhere = self.make_room(shared, placing.hash, over.less(&placed.dropped))?;
         let evicted = placed.dropped.len() - placed.replaced + elsewhere;
         Ok(Stored::Stored {
             stamp,
@@ -219,15 +219,14 @@ fn place_in(arena: &mut Arena, placing: &Placing, over: &Over) -> Option<Placed>
         way: placing.ticket.way,
         size: placing.size,
         vary: placing.vary,
+        on_trial: before.on_trial || before.stored().is_none(),
         ticket: Ticket::NONE,
         ..before
     });
     let mut dropped: Vec<_> = Dropped::of(&before).into_iter().collect();
     let replaced = dropped.len();
-    while !over.less(&dropped).is_none() && arena.evict(Some(placing.hash), &mut dropped) {}
-    if replaced == 0 {
-        arena.set_newest(stamp);
-    }
+    over.evict(arena, placing.hash, &mut dropped);
+    arena.end_trials();
     Some(Placed {
         wake_others: before.ticket.waiting,
         replaced,

@@ -1,7 +1,7 @@
 //! Room: how much is kept, and what has to go for something new.
 
 use super::{ATTEMPTS, Store, swap};
-use crate::arena::Dropped;
+use crate::arena::{Arena, Dropped};
 use crate::content;
 use crate::key::Key;
 use crate::shared::{Failed, SharedValues};
@@ -9,6 +9,8 @@ use crate::totals::Totals;
 
 /// What keeping an object costs beside its bytes: its record, its key of shared data, and what the host needs.
 const OVERHEAD: usize = 300;
+/// The most objects that one arena gives for another, before the next one has to.
+const AT_ONCE: usize = 1;
 
 /// How much is kept that should not be.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +26,16 @@ impl Over {
 
     pub(super) const fn is_none(&self) -> bool {
         self.0.bytes == 0 && self.0.objects == 0
+    }
+
+    /// Drops what has to go, not that of the key `keep`: few objects, so that a large one takes the place of what is used least in many
+    /// arenas, and not of all that is in one.
+    pub(super) fn evict(&self, arena: &mut Arena, keep: u64, dropped: &mut Vec<Dropped>) {
+        for _ in 0..AT_ONCE {
+            if self.less(dropped).is_none() || !arena.evict(Some(keep), dropped) {
+                return;
+            }
+        }
     }
 
     /// What remains without these.
@@ -61,23 +73,25 @@ impl Store {
 
     /// Takes room for an object, and says what has to go for it.
     pub(super) fn reserve(&self, shared: &dyn SharedValues, size: u32) -> Result<Over, Failed> {
-        let totals = self.change_totals(shared, &mut |totals| totals.add(size))?;
+        let totals = self.change_totals(shared, &mut |totals, _| totals.add(size))?;
         Ok(Over::of(&totals, &self.most()))
     }
 
+    /// Changes the totals; `work` learns whether they were lost, and counted anew just now.
     fn change_totals(
         &self,
         shared: &dyn SharedValues,
-        work: &mut dyn FnMut(&mut Totals),
+        work: &mut dyn FnMut(&mut Totals, bool),
     ) -> Result<Totals, Failed> {
         for _ in 0..ATTEMPTS {
             let found = shared.load(self.names.totals())?;
             let version = found.as_ref().map(|(_, version)| *version);
-            let mut totals = match found.and_then(|(bytes, _)| Totals::parse(&bytes)) {
+            let known = found.and_then(|(bytes, _)| Totals::parse(&bytes));
+            let mut totals = match known {
                 Some(totals) => totals,
                 None => self.count(shared)?,
             };
-            work(&mut totals);
+            work(&mut totals, known.is_none());
             if swap(shared, self.names.totals(), &totals.to_bytes(), version)? {
                 return Ok(totals);
             }
@@ -110,8 +124,11 @@ impl Store {
         for dropped in dropped {
             self.free(shared, arena, dropped)?;
         }
-        self.change_totals(shared, &mut |totals| {
-            dropped.iter().for_each(|dropped| totals.remove(dropped.size));
+        // Arenas don't refer to what was dropped any more.
+        self.change_totals(shared, &mut |totals, counted| {
+            if !counted {
+                dropped.iter().for_each(|dropped| totals.remove(dropped.size));
+            }
         })?;
         Ok(())
     }
@@ -145,21 +162,20 @@ impl Store {
         Err(Failed)
     }
 
-    /// Drops objects of other arenas, from the next one on, and says how many.
+    /// Drops objects, few of each arena, from the one after `hash`'s on; not the one of `hash`. Says how many.
     pub(super) fn make_room(
         &self,
         shared: &dyn SharedValues,
-        from: u32,
+        hash: u64,
         over: Over,
     ) -> Result<usize, Failed> {
-        let mut over = over;
-        let mut evicted = 0;
-        for step in 1..self.layout.arenas() {
-            if over.is_none() {
-                break;
-            }
-            let number = (from + step) % self.layout.arenas();
-            let dropped = self.evict_from(shared, number, &over)?;
+        let arenas = self.layout.arenas();
+        let (mut over, mut evicted) = (over, 0);
+        let (mut number, mut idle) = (self.layout.arena_of(hash), 0);
+        while !over.is_none() && idle < arenas {
+            number = (number + 1) % arenas;
+            let dropped = self.evict_from(shared, number, hash, &over)?;
+            idle = if dropped.is_empty() { idle + 1 } else { 0 };
             over = over.less(&dropped);
             evicted += dropped.len();
         }
@@ -170,12 +186,13 @@ impl Store {
         &self,
         shared: &dyn SharedValues,
         number: u32,
+        keep: u64,
         over: &Over,
     ) -> Result<Vec<Dropped>, Failed> {
         let mut dropped = Vec::new();
         self.change(shared, number, &mut |arena| {
             dropped.clear();
-            while !over.less(&dropped).is_none() && arena.evict(None, &mut dropped) {}
+            over.evict(arena, keep, &mut dropped);
             !dropped.is_empty()
         })?;
         self.release(shared, number, &dropped)?;
