@@ -47,7 +47,7 @@ pub struct SetOptions {
     #[command(flatten)]
     tag: TagOptions,
     /// Whoever purges one of these purges TAG too
-    #[arg(required = true, value_name = "TAG")]
+    #[arg(required = true, value_name = "ON")]
     depends_on: Vec<String>,
 }
 

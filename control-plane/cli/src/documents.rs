@@ -179,6 +179,8 @@ fn detail(document: &Value) -> String {
         table::count(items.map_or(0, Vec::len), noun)
     };
     match text(document, "/kind") {
+        "CachePolicy" => text(document, "/spec/mode").to_owned(),
+        "RateLimitPolicy" => format!("{}, {}", text(document, "/spec/mode"), counted("limits", "limit")),
         "ShardMap" => counted("shards", "shard"),
         "Backend" => counted("endpoints", "endpoint"),
         "Gateway" => format!(

@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::console::Console;
 use crate::documents::NamespaceOptions;
 use crate::failure::{EXIT_CODES, Failure};
+use crate::table;
 
 /// Which cached answers are to go.
 #[derive(Debug, Subcommand)]
@@ -168,7 +169,7 @@ fn text(command: &PurgeCommand, done: &PurgeDone) -> String {
     let what = if done.scope.everything {
         "everything".to_owned()
     } else {
-        counted(done.scope.count, command.noun())
+        table::count(done.scope.count, command.noun())
     };
     let how = if options.soft { "stale at once" } else { "purged" };
     let why = done.scope.detail.as_deref().map(|detail| format!(" ({detail})"));
@@ -177,12 +178,4 @@ fn text(command: &PurgeCommand, done: &PurgeDone) -> String {
         count => format!("{count} proxies"),
     };
     format!("{whose}: {what} {how} on {proxies}{}\n", why.unwrap_or_default())
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    match (count, noun) {
-        (1, _) => format!("1 {noun}"),
-        (_, "prefix") => format!("{count} prefixes"),
-        _ => format!("{count} {noun}s"),
-    }
 }

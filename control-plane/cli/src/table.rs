@@ -21,8 +21,12 @@ fn line<'a>(cells: impl Iterator<Item = &'a str>, widths: &[usize]) -> String {
     format!("{}\n", line.trim_end())
 }
 
-/// `1 document`, `2 documents`.
+/// `1 document`, `2 documents`, `2 prefixes`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
+    let plural = match number {
+        1 => "",
+        _ if noun.ends_with('x') => "es",
+        _ => "s",
+    };
     format!("{number} {noun}{plural}")
 }

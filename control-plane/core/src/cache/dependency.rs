@@ -55,11 +55,11 @@ pub(crate) struct Dependencies {
 
 type Tags = BTreeSet<Arc<str>>;
 
-/// Both ways, of one namespace.
+/// Both ways, of one namespace. A copy shares the sets.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Graph {
-    depends_on: BTreeMap<Arc<str>, Tags>,
-    dependents: BTreeMap<Arc<str>, Tags>,
+    depends_on: BTreeMap<Arc<str>, Arc<Tags>>,
+    dependents: BTreeMap<Arc<str>, Arc<Tags>>,
     edges: usize,
 }
 
@@ -68,24 +68,30 @@ static NONE: Tags = Tags::new();
 impl Graph {
     fn set(&mut self, tag: &str, depends_on: &[String]) {
         let tag: Arc<str> = tag.into();
-        for former in self.depends_on.remove(&tag).unwrap_or_default() {
+        for former in self.depends_on.remove(&tag).unwrap_or_default().iter() {
             self.edges -= 1;
-            let is_last = self.dependents.get_mut(&former).is_some_and(|dependents| {
-                dependents.remove(&tag);
-                dependents.is_empty()
-            });
-            if is_last {
-                self.dependents.remove(&former);
-            }
+            self.leave(former, &tag);
         }
         let depends_on: Tags = depends_on.iter().map(|other| self.shared(other)).collect();
         for other in &depends_on {
             let dependents = self.dependents.entry(Arc::clone(other)).or_default();
-            dependents.insert(Arc::clone(&tag));
+            Arc::make_mut(dependents).insert(Arc::clone(&tag));
         }
         self.edges += depends_on.len();
         if !depends_on.is_empty() {
-            self.depends_on.insert(tag, depends_on);
+            self.depends_on.insert(tag, Arc::new(depends_on));
+        }
+    }
+
+    /// `tag` depends on `former` no more.
+    fn leave(&mut self, former: &str, tag: &str) {
+        let is_last = self.dependents.get_mut(former).is_some_and(|dependents| {
+            let dependents = Arc::make_mut(dependents);
+            dependents.remove(tag);
+            dependents.is_empty()
+        });
+        if is_last {
+            self.dependents.remove(former);
         }
     }
 
@@ -96,11 +102,11 @@ impl Graph {
     }
 
     fn depends_on(&self, tag: &str) -> &Tags {
-        self.depends_on.get(tag).unwrap_or(&NONE)
+        self.depends_on.get(tag).map_or(&NONE, Arc::as_ref)
     }
 
     fn dependents(&self, tag: &str) -> &Tags {
-        self.dependents.get(tag).unwrap_or(&NONE)
+        self.dependents.get(tag).map_or(&NONE, Arc::as_ref)
     }
 
     fn describe(&self, tag: &str) -> TagDependencies {
