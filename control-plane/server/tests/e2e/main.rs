@@ -1,6 +1,6 @@
 //! The whole thing, for real: `weir serve`, `weir proxy run`, Envoy, and shards that answer.
 //!
-//! Needs Envoy (`WEIR_ENVOY`) and the packed modules (`WEIR_MODULES_DIR`); `./scripts/test` sets both up.
+//! Needs Envoy (`WEIR_ENVOY`), the packed modules (`WEIR_MODULES_DIR`) and `redis-server`; `./scripts/test` sets them up.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
     clippy::indexing_slicing
 )]
 
+mod cache_tier;
 mod change;
 mod failure;
 mod fleet;
