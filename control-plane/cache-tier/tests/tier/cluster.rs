@@ -57,7 +57,7 @@ async fn a_cluster_serves_all_and_a_lost_node_costs_its_part_only() {
     }
     let keys: Vec<String> = (0..60).map(|_| key()).collect();
     let fill = |number: usize| Fill {
-        tags: vec![if number % 2 == 0 { "even" } else { "odd" }],
+        tags: vec![if number.is_multiple_of(2) { "even" } else { "odd" }],
         revision: 10,
         ..Fill::default()
     };
