@@ -8,7 +8,7 @@ from pathlib import Path
 
 import limiters
 import load
-from weirlib import packages, ports, processes, web
+from weirlib import ports, processes, redis, web
 from weirlib.output import Failure, attempt, require, step
 from weirlib.places import cache
 from weirlib.prepare import Tools
@@ -25,16 +25,16 @@ descriptors:
 
 def fetch() -> tuple[Path, str]:
     """The service, built once, and the Redis server."""
-    return _service(), _redis()
+    return _service(), redis.ready()
 
 
 def start(ready: Tools, programs: tuple[Path, str], folder: Path, running: ExitStack) -> int:
     """Starts both; the port of the service's gRPC."""
-    service, redis = programs
+    service, server = programs
     first = ports.free(4)
     store, http, grpc, debug = range(first, first + 4)
     others = load.cores()[1]
-    command = [redis, "--port", str(store), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    command = [server, "--port", str(store), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     child = processes.Child("redis", [*command, "--dir", str(folder)], folder / "redis.log", ready.env, others)
     running.callback(processes.end, [child])
     child.wait_until(lambda: not ports.is_free(store), "its port")
@@ -91,12 +91,3 @@ def _service() -> Path:
         require(["go", "install", PACKAGE], "read the messages above", env, Path(folder))
         (Path(folder) / built.name).rename(built)
     return built
-
-
-def _redis() -> str:
-    if not shutil.which("redis-server"):
-        packages.install("redis-server")
-    found = shutil.which("redis-server")
-    if not found:
-        raise Failure("redis-server is missing", "install it, on Debian: apt-get install redis-server")
-    return found

@@ -131,7 +131,7 @@ impl Metrics {
         self.register_stores(&mut registry);
         let up = Gauge::<i64>::default();
         up.set(i64::from(redis_up));
-        registry.register("redis_up", "Whether Redis answered last", up);
+        registry.register("redis_up", "Whether all of Redis answered last", up);
         let open = Gauge::<i64>::default();
         open.set(i64::try_from(open_breakers).unwrap_or(i64::MAX));
         registry.register("breakers_open", "Circuit breakers that are not closed", open);

@@ -70,6 +70,9 @@ impl Follower {
         let known = try_join_all(self.partitions.iter().map(|partition| store.cursor(partition))).await?;
         let oldest: Option<Vec<u64>> = known.iter().copied().collect();
         let from = oldest.and_then(|cursors| cursors.into_iter().min());
+        if let Some(from) = from {
+            metrics.purged(self.namespace.as_str(), 0, from);
+        }
         let page = self.control.events(&self.namespace, from).await;
         metrics.control_is(self.namespace.as_str(), page.is_ok());
         let page = page?;

@@ -9,17 +9,20 @@ mod reply;
 mod script;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 use weir_policy::cache_tier::{Variant, Vary};
+use weir_policy::name::Name;
 
 use crate::metrics::Metrics;
 use crate::place::{PARTITIONS, Partition, Place};
 use crate::purge::Change;
 use crate::settings::{Settings, SetupError};
 use breaker::Breaker;
+pub(crate) use link::client;
 use link::{Link, Pool};
 pub(crate) use reply::{Found, Hit, Stored};
 use script::Call;
@@ -107,6 +110,8 @@ pub(crate) struct Store {
     timeout: Duration,
     lease_ms: u64,
     metrics: Arc<Metrics>,
+    /// All of it, when it was asked last.
+    answers: AtomicBool,
 }
 
 impl Store {
@@ -119,17 +124,13 @@ impl Store {
             timeout: settings.timeout,
             lease_ms: u64::try_from(settings.lease.as_millis()).unwrap_or(u64::MAX),
             metrics,
+            answers: AtomicBool::new(false),
         })
     }
 
     /// Makes the connections, however long it takes.
     pub(crate) async fn connect(&self) {
         self.pool.connect().await;
-    }
-
-    /// How many breakers there are: one for each of the first so many partitions.
-    pub(crate) const fn breakers(&self) -> usize {
-        self.breakers.len()
     }
 
     /// How many breakers are not closed.
@@ -140,9 +141,9 @@ impl Store {
             .count()
     }
 
-    /// Whether Redis can be asked.
+    /// Whether all of Redis answered lately.
     pub(crate) fn is_up(&self) -> bool {
-        self.pool.link().is_some() && self.open_breakers() == 0
+        self.answers.load(Ordering::Relaxed) && self.open_breakers() == 0
     }
 
     /// What is there; a lease where nothing is.
@@ -215,6 +216,7 @@ impl Store {
         cursor: u64,
     ) -> Result<Option<u64>, Unavailable> {
         let call = Call::new(&script::BEGIN, &partition.facts())
+            .arg(&partition.prefix)
             .arg(expected.map_or_else(String::new, |expected| expected.to_string()))
             .arg(cursor);
         reply::cursor(self.run(partition, call, PURGE_TIMEOUT).await?)
@@ -244,10 +246,16 @@ impl Store {
         self.run(partition, call, PURGE_TIMEOUT).await.map(drop)
     }
 
-    /// Asks for nothing, but as everything else is asked for: an open breaker closes without a client's help.
-    pub(crate) async fn ping(&self, partition: &Partition) -> Result<(), Unavailable> {
-        let call = Call::new(&script::CURSOR, &partition.facts());
-        self.run(partition, call, self.timeout).await.map(drop)
+    /// Asks for nothing, but as everything else is asked for, at least once for each breaker: an open one closes without a
+    /// client's help. Whether all of Redis has answered.
+    pub(crate) async fn ping(&self, namespace: &Name) -> bool {
+        let mut answers = true;
+        for partition in Partition::all(namespace).take(self.breakers.len()) {
+            let call = Call::new(&script::CURSOR, &partition.facts());
+            answers &= self.run(&partition, call, self.timeout).await.is_ok();
+        }
+        self.answers.store(answers, Ordering::Relaxed);
+        answers
     }
 
     async fn run(&self, partition: &Partition, call: Call, timeout: Duration) -> Result<Value, Unavailable> {

@@ -12,7 +12,7 @@ use weir_policy::cache_tier::{Fields, Variant, Vary, decode_fields};
 
 use crate::hints::Hints;
 use crate::metrics::Metrics;
-use crate::place::{Partition, Place};
+use crate::place::Place;
 use crate::purge::{Control, Follower};
 use crate::rooms::{Room, Rooms};
 use crate::settings::{Settings, SetupError};
@@ -112,11 +112,7 @@ impl Tier {
         };
         let mut was_up = None;
         loop {
-            for partition in Partition::all(namespace).take(self.store.breakers()) {
-                // The breaker and the metrics have noted it.
-                let _ = self.store.ping(&partition).await;
-            }
-            let up = self.store.is_up();
+            let up = self.store.ping(namespace).await;
             match was_up.replace(up) {
                 Some(before) if before == up => {}
                 _ if up => tracing::info!("Redis answers"),

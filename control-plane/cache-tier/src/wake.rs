@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use redis::{Client, RedisResult};
+use redis::RedisResult;
 
 use crate::rooms::Rooms;
-use crate::store::CHANNEL;
+use crate::store::{CHANNEL, client};
 
 /// Between two attempts to listen; those who wait ask by themselves.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -22,7 +22,7 @@ pub(crate) async fn listen(nodes: &[String], rooms: &Rooms) {
 }
 
 async fn listen_on(node: &str, rooms: &Rooms) -> RedisResult<()> {
-    let mut messages = Client::open(node)?.get_async_pubsub().await?;
+    let mut messages = client(node)?.get_async_pubsub().await?;
     messages.subscribe(CHANNEL).await?;
     let mut messages = messages.into_on_message();
     while let Some(message) = messages.next().await {

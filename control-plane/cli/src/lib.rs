@@ -1,11 +1,11 @@
-//! The `weir` command line, but for what runs under `weir serve`.
+//! The `weir` command line, but for what runs under `weir serve` and `weir cache-tier`.
 //!
 //! **The problem.** People and scripts write documents, check them, apply them, and want to know what every proxy
 //! made of them. So each command says what is wrong where it stands (`orders.yaml:14:13: /spec/shards/1/name: duplicate
 //! shard "b"`), has the exit codes of [`failure::EXIT_CODES`], and answers programs in JSON.
 //!
-//! **How.** [`options::Cli`] is the whole command line as types; [`run`] does everything but `serve`, which needs the
-//! control plane's parts and so belongs to the server. Documents are read by `weir-documents`, offline
+//! **How.** [`options::Cli`] is the whole command line as types; [`run`] does everything but `serve`
+//! and `cache-tier`, which need the servers' parts and so belong to the server. Documents are read by `weir-documents`, offline
 //! checks and compilation are `weir-core`'s, ring questions `weir-shard-map`'s: the same code that decides in the
 //! control plane and in the filters.
 //!
@@ -16,7 +16,7 @@
 //! use weir_cli::options::{Cli, Command};
 //! let cli = Cli::parse_from(["weir", "schema", "ShardMap"]);
 //! match cli.command {
-//!     Command::Serve(_) => unreachable!("the server's own"),
+//!     Command::Serve(_) | Command::CacheTier(_) => unreachable!("the server's own"),
 //!     command => drop(weir_cli::run(&cli.global, &command)),
 //! }
 //! ```
@@ -24,6 +24,7 @@
 mod apply;
 mod atomic;
 mod cache;
+mod cache_tier;
 mod client;
 mod compile;
 mod completion;
@@ -45,13 +46,14 @@ mod validate;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+pub use cache_tier::CacheTierOptions;
 use client::Client;
 use console::Console;
 use failure::Failure;
 pub use modules::modules_folder;
 use options::{Command, GlobalOptions};
 
-/// Runs any command but `serve`, on this process's stdout and stderr, in a runtime of its own (so: not from within
+/// Runs any command but those that serve, on this process's stdout and stderr, in a runtime of its own (so: not from within
 /// one). The exit code is one of [`failure::EXIT_CODES`].
 pub fn run(global: &GlobalOptions, command: &Command) -> ExitCode {
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
@@ -68,7 +70,7 @@ pub fn run(global: &GlobalOptions, command: &Command) -> ExitCode {
     }
 }
 
-/// Runs any command but `serve`, in the caller's runtime.
+/// Runs any command but those that serve, in the caller's runtime.
 ///
 /// # Errors
 /// Why the command failed; what it found is on the console already.
@@ -79,7 +81,9 @@ pub async fn run_in(
 ) -> Result<(), Failure> {
     let client = Client::try_new(&global.server, global.timeout())?;
     match command {
-        Command::Serve(_) => Err(Failure::Usage("this program does not serve".to_owned())),
+        Command::Serve(_) | Command::CacheTier(_) => {
+            Err(Failure::Usage("this program does not serve".to_owned()))
+        }
         Command::Apply(options) => apply::run(options, &client, console).await,
         Command::Validate(options) => validate::run(options, &client, console).await,
         Command::Compile(options) => compile::run(options, console),

@@ -8,6 +8,7 @@ use weir_policy::quantity::Duration;
 
 use crate::apply::ApplyOptions;
 use crate::cache::CacheCommand;
+use crate::cache_tier::CacheTierOptions;
 use crate::compile::CompileOptions;
 use crate::completion::CompletionOptions;
 use crate::console::Format;
@@ -70,6 +71,12 @@ impl GlobalOptions {
 pub enum Command {
     /// Run the control plane: documents in by REST, configuration out by xDS
     Serve(ServeOptions),
+    /// Run the cache tier that all proxies share: objects, and who fetches them, in Redis
+    ///
+    /// Between the proxies' caches and Redis, or Redis Cluster. An object that one proxy has fetched all of them find; of
+    /// those that miss at the same time one fetches, and the others wait for it.
+    #[command(name = "cache-tier")]
+    CacheTier(CacheTierOptions),
     /// Create or change documents, all of them or none
     ///
     /// The control plane checks every document, and how they fit one another and those that are there, before it
@@ -169,12 +176,20 @@ pub struct ServeOptions {
         value_name = "PATH"
     )]
     pub files: Vec<PathBuf>,
+    /// What is logged.
+    #[command(flatten)]
+    pub log: LogOptions,
+}
+
+/// What a server logs.
+#[derive(Clone, Debug, Args)]
+pub struct LogOptions {
     /// What is logged: a level, or levels by target like `info,weir_xds=debug`
-    #[arg(long, env = "WEIR_LOG", default_value = "info", value_name = "FILTER")]
-    pub log: String,
+    #[arg(long = "log", env = "WEIR_LOG", default_value = "info", value_name = "FILTER")]
+    pub filter: String,
     /// How log lines are written
-    #[arg(long, env = "WEIR_LOG_FORMAT", value_enum, default_value_t)]
-    pub log_format: LogFormat,
+    #[arg(long = "log-format", env = "WEIR_LOG_FORMAT", value_enum, default_value_t)]
+    pub format: LogFormat,
 }
 
 /// How log lines are written.

@@ -1,5 +1,7 @@
-//! `weir`: the control plane and its command line in one binary. Only this crate sees the store, xDS and REST at once.
+//! `weir`: the control plane, the cache tier and the command line in one binary. Only this crate sees the store, xDS and REST
+//! at once.
 
+mod cache_tier;
 mod catalog;
 mod control;
 mod http;
@@ -12,37 +14,39 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
-use weir_cli::options::{Cli, Command, LogFormat, ServeOptions};
+use weir_cli::options::{Cli, Command, LogFormat, LogOptions};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
-        Command::Serve(options) => serve(options),
+        Command::Serve(options) => run("serve", &options.log.clone(), serve::serve(options)),
+        Command::CacheTier(options) => run("cache-tier", &options.log.clone(), cache_tier::serve(options)),
         command => weir_cli::run(&cli.global, &command),
     }
 }
 
-fn serve(options: ServeOptions) -> ExitCode {
-    let ended = start_log(&options).and_then(|()| {
+/// Runs a server to its end.
+fn run(name: &str, log: &LogOptions, server: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    let ended = start_log(log).and_then(|()| {
         let runtime = tokio::runtime::Runtime::new()?;
-        runtime.block_on(serve::serve(options))
+        runtime.block_on(server)
     });
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("weir serve: {error:#}");
+            eprintln!("weir {name}: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn start_log(options: &ServeOptions) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&options.log)?;
+fn start_log(options: &LogOptions) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&options.filter)?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    match options.log_format {
+    match options.format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
     }

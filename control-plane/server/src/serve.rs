@@ -14,7 +14,7 @@ use weir_store::SqliteStore;
 
 use crate::catalog;
 use crate::control::{Controller, now_ms};
-use crate::http;
+use crate::http::{self, Versions};
 use crate::world::World;
 
 /// Runs until SIGTERM or SIGINT.
@@ -54,7 +54,7 @@ async fn run(
     let router = weir_rest::router(Arc::clone(controller), metrics, rest_settings());
     let ads = weir_xds::AdsService::new(world, changes, proxies, now_ms, weir_xds::Options::default());
     let mut xds_server = tokio::spawn(ads.serve(xds, until(stop.subscribe())));
-    let mut rest_server = tokio::spawn(http::serve(rest, router, until(stop.subscribe())));
+    let mut rest_server = tokio::spawn(http::serve(rest, router, Versions::One, until(stop.subscribe())));
     tokio::select! {
         signal = signal() => signal?,
         ended = &mut xds_server => bail!("the xDS server ended: {ended:?}"),
@@ -79,7 +79,8 @@ pub(crate) async fn until(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-async fn signal() -> anyhow::Result<()> {
+/// Waits until the process is told to end.
+pub(crate) async fn signal() -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -91,7 +92,8 @@ async fn signal() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn bind(what: &str, flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+/// Listens; what can't be is said with the flag that changes it.
+pub(crate) async fn bind(what: &str, flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "{what} is open to the network, without TLS and without a login");
     }

@@ -148,6 +148,14 @@ fn documents_and_policy_tests_know_no_server() {
 }
 
 #[test]
+fn the_cache_tier_depends_on_logic_only() {
+    let packages = packages();
+    let tier = names(&["weir-cache-tier"]);
+    assert_none(strays(&packages, &tier, &below(&packages, "filters/logic")));
+    assert_eq!(users(&packages, "weir-cache-tier"), names(&["weir-server"]));
+}
+
+#[test]
 fn store_xds_and_rest_meet_in_the_server_only() {
     let packages = packages();
     let mut allowed = below(&packages, "filters/logic");

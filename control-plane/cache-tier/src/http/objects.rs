@@ -23,7 +23,7 @@ pub(super) async fn put(State(tier): Shared, request: Request) -> Result<Respons
     let stored = tier.store.put(&place, &object).await;
     let fenced = |detail| Err(ProblemDetails::of(&FENCED, LEASE_HEADER, detail));
     let (label, answer) = match stored {
-        Ok(Stored::Stored) => ("stored", Ok(StatusCode::NO_CONTENT.into_response())),
+        Ok(Stored::Done) => ("stored", Ok(StatusCode::NO_CONTENT.into_response())),
         Ok(Stored::NoLease) => ("no_lease", fenced("it is over, or the object was deleted")),
         Ok(Stored::Purged) => ("purged", fenced("the object was purged since the fill began")),
         Err(error) => ("unavailable", Err(error.into())),

@@ -7,7 +7,8 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::{Client, Cmd, RedisFuture, RedisResult, Value};
+use redis::io::tcp::TcpSettings;
+use redis::{Client, Cmd, IntoConnectionInfo, RedisFuture, RedisResult, Value};
 
 use crate::settings::{Settings, SetupError};
 
@@ -50,9 +51,19 @@ impl ConnectionLike for Link {
     }
 }
 
+/// A client of one server.
+pub(crate) fn client(address: &str) -> RedisResult<Client> {
+    Client::open(address.into_connection_info()?.set_tcp_settings(tcp()))
+}
+
+/// A command that waits for another one's answer to be acknowledged waits for 40 ms.
+fn tcp() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true)
+}
+
 enum Server {
     One(Client),
-    Cluster(ClusterClient),
+    Cluster(Box<ClusterClient>),
 }
 
 /// Connections that take turns.
@@ -69,13 +80,14 @@ impl Pool {
         let refused = |error: redis::RedisError| SetupError::Redis(error.to_string());
         let server = match settings.redis.as_slice() {
             [] => return Err(SetupError::Redis("no address".to_owned())),
-            [one] => Server::One(Client::open(one.as_str()).map_err(refused)?),
+            [one] => Server::One(client(one).map_err(refused)?),
             nodes => {
                 let builder = ClusterClient::builder(nodes.iter().map(String::as_str))
                     .retries(1)
+                    .tcp_settings(tcp())
                     .connection_timeout(CONNECT)
                     .response_timeout(settings.timeout);
-                Server::Cluster(builder.build().map_err(refused)?)
+                Server::Cluster(Box::new(builder.build().map_err(refused)?))
             }
         };
         Ok(Self {

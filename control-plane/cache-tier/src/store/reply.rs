@@ -67,7 +67,7 @@ impl Found {
 /// What a put came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stored {
-    Stored,
+    Done,
     /// The lease is over, or was invalidated.
     NoLease,
     /// A purge that the fill did not know of is for this object.
@@ -77,7 +77,7 @@ pub(crate) enum Stored {
 impl Stored {
     pub(crate) fn read(value: Value) -> RedisResult<Self> {
         match &bytes(Some(value))?[..] {
-            b"stored" => Ok(Self::Stored),
+            b"stored" => Ok(Self::Done),
             b"lease" => Ok(Self::NoLease),
             b"purged" => Ok(Self::Purged),
             _ => Err(unexpected()),

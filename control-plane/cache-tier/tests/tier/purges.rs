@@ -230,6 +230,8 @@ async fn where_purges_were_missed_nothing_is_found_and_no_fill_stored() {
         control.purge(None, false, Purged::Tags(texts(&["shop"])));
         caught_up(client, &control).await;
         client.lookup(&filling, 0).await.lease();
+        control.purge(None, false, Purged::All);
+        caught_up(client, &control).await;
     }
 }
 

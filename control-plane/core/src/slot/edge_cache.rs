@@ -1,12 +1,12 @@
 //! The slot of the edge-cache filter: CachePolicies with clusters in place of Backends, and with the keys by which the
 //! Gateway's requests are sharded.
 
+use weir_policy::compiled::ConfigError;
 use weir_policy::compiled::edge_cache::{
     CompiledCacheKey, CompiledCacheLimits, CompiledCachePolicy, CompiledCdn, CompiledCoalesce,
     CompiledCompression, CompiledHeuristic, CompiledShardKeys, CompiledStale, CompiledTags, CompiledTier2,
     CompiledTtl, TtlRule,
 };
-use weir_policy::compiled::ConfigError;
 use weir_policy::document::cache_policy::CachePolicySpec;
 use weir_policy::document::cache_policy::cdn::{CdnSpec, TagHeader};
 use weir_policy::document::cache_policy::key::CacheKeySpec;

@@ -1,6 +1,6 @@
 //! The whole thing, for real: `weir serve`, `weir proxy run`, Envoy, and shards that answer.
 //!
-//! Needs Envoy (`WEIR_ENVOY`) and the packed modules (`WEIR_MODULES_DIR`); `./scripts/test` sets both up.
+//! Needs Envoy (`WEIR_ENVOY`), the packed modules (`WEIR_MODULES_DIR`) and `redis-server`; `./scripts/test` sets them up.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +10,7 @@
 )]
 
 mod cache;
+mod cache_tier;
 mod change;
 mod failure;
 mod fleet;

@@ -7,6 +7,7 @@ pub(crate) mod loopback;
 pub(crate) mod modules;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod redis;
 pub(crate) mod server;
 pub(crate) mod shards;
 pub(crate) mod stack;

@@ -111,10 +111,12 @@ impl Fill {
 
 impl Client {
     pub(crate) fn new(server: SocketAddr) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
         Self {
             http: HyperClient::builder(TokioExecutor::new())
                 .http2_only(true)
-                .build_http(),
+                .build(connector),
             server,
         }
     }

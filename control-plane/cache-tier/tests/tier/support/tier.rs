@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use weir_cache_tier::{Settings, Tier};
@@ -31,6 +32,7 @@ pub(crate) async fn serve(settings: Settings) -> Served {
     let tier: Arc<Tier> = Tier::try_new(settings).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(listener.local_addr().unwrap());
+    let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
     let mut tasks = JoinSet::new();
     let router = tier.router();
     tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
