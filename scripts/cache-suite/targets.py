@@ -1,6 +1,7 @@
 """The caches that the suite is run against, each in front of the suite's origin."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,14 @@ import peers
 import servers
 from weirlib import processes, static, web
 from weirlib.prepare import Tools
+
+# Off by default: guessed lifetimes, stale answers where the origin fails, stored Set-Cookie, Surrogate-Control.
+POLICY = {
+    "ttl": {"heuristic": {"percent": 10, "maxMs": 86_400_000}},
+    "stale": {"ifErrorMs": 60_000},
+    "storeSetCookie": True,
+    "targets": ["weir-cache-control", "cdn-cache-control", "surrogate-control"],
+}
 
 # The ports of the listener, of Envoy's admin interface and of the origin.
 Ports = tuple[int, int, int]
@@ -52,14 +61,26 @@ def _envoy_cache(ready: Tools) -> Target:
 
 
 def _weir(ready: Tools, file: Path | None) -> Target:
-    """Weir's cache, with its static configuration or another file of the same shape."""
+    """Weir's cache, with its static configuration and what the suite asks for beside it, or another file as it is."""
     module, written = caches.module(ready), file or static.path(caches.WEIR)
 
     def configure(port: int, admin: int, origin: int) -> str:
         own = {static.LISTENER: port, static.ADMIN: admin, static.UPSTREAM: origin}
-        return static.rehomed(written, caches.WEIR, module, own)
+        text = static.rehomed(written, caches.WEIR, module, own)
+        return text if file else asked_for(text, static.configuration(written))
 
     return _envoy("weir", ready, configure)
+
+
+def asked_for(text: str, configuration: str) -> str:
+    """With what the suite tests and Weir does only where a policy says so (`POLICY`)."""
+    slot = json.loads(configuration)
+    for policy in slot["policies"].values():
+        for field, value in POLICY.items():
+            policy[field] = policy.get(field, {}) | value if isinstance(value, dict) else value
+    options = "http_protocol_options: {allow_custom_methods: true}"
+    text = re.sub(r"^( *)stat_prefix: .*\n", rf"\g<0>\1{options}\n", text, flags=re.MULTILINE)
+    return static.reconfigured(text, json.dumps(slot, indent=2))
 
 
 def _envoy(name: str, ready: Tools, configure: Callable[[int, int, int], str]) -> Target:

@@ -15,7 +15,7 @@ use crate::capture::Capture;
 use crate::counts::{Miss, Outcome, Validation};
 use crate::envelope::Stored;
 use crate::forwarded::{Fill, Forwarded};
-use crate::request::Step;
+use crate::request::{SURROGATE_CAPABILITY, Step};
 use crate::response::status_of;
 use crate::visit::Visit;
 use crate::work::Outgoing;
@@ -74,6 +74,9 @@ impl Fetch {
         let validators = self.visit.request.validators(&self.stored.object.head);
         for (name, value) in validators.iter() {
             headers.push(name, value);
+        }
+        if let Some(capability) = self.visit.policy.rules.surrogate_capability() {
+            headers.set(SURROGATE_CAPABILITY, capability.as_bytes());
         }
         headers
     }

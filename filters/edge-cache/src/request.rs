@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use weir_cache_store::purge::{Purgeable, Verdict};
 use weir_cache_store::{Claim, Filling, Found, Object, Tier};
-use weir_host::port::{Host, Level, StreamHost};
+use weir_host::port::{Host, Level, RequestHeaders, StreamHost};
 use weir_host::{Action, HostError, pairs};
 use weir_http_cache::{Answer, Asked, FwdReason, Headers, Hit, Reuse, Source};
 
@@ -24,6 +24,9 @@ use crate::work::Work;
 const ATTEMPTS: usize = 4;
 /// The cluster that a request goes to, where shard-router or another filter names it.
 const CLUSTER_HEADER: &str = "x-weir-cluster";
+
+/// By which a cache tells an origin what it obeys (Edge Architecture Specification section 2.1).
+pub(crate) const SURROGATE_CAPABILITY: &str = "surrogate-capability";
 
 /// What happens to a request.
 pub(crate) enum Step {
@@ -60,6 +63,9 @@ impl EdgeCacheFilter {
         exchange.0 = Some(Rc::clone(&visit));
         if matches!(*visit.state.borrow(), State::Unsafe) {
             return Action::Continue;
+        }
+        if let Err(error) = advertise(&visit, host) {
+            self.log(error, "the origin is not told of this cache", host);
         }
         match self.step(&visit, false, now_ms, host) {
             Step::Answer(ready) => match ready.send(&visit, host) {
@@ -424,6 +430,14 @@ impl EdgeCacheFilter {
         let routed = || host.property(&["xds", "cluster_name"]).ok().flatten();
         let name = named.or_else(routed)?;
         String::from_utf8(name).ok().filter(|name| !name.is_empty())
+    }
+}
+
+/// Tells the origin that its `Surrogate-Control` is obeyed, where it is.
+fn advertise(visit: &Visit, host: &impl RequestHeaders) -> Result<(), HostError> {
+    match visit.policy.rules.surrogate_capability() {
+        Some(capability) => host.set(SURROGATE_CAPABILITY, capability.as_bytes()),
+        None => Ok(()),
     }
 }
 

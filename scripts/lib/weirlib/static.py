@@ -35,3 +35,13 @@ def configuration(file: Path) -> str:
         raise Failure(f"{file} has no filter configuration under `value: |`")
     inner = len(found[1]) + 2
     return "".join(f"{line[inner:]}\n" for line in found[2].splitlines())
+
+
+def reconfigured(text: str, configuration: str) -> str:
+    """A file's text with another filter configuration."""
+
+    def put(found: re.Match[str]) -> str:
+        inner = found[1] + "  "
+        return f"{found[1]}value: |\n" + "".join(f"{inner}{line}\n" for line in configuration.splitlines())
+
+    return SLOT.sub(put, text)
