@@ -29,6 +29,7 @@ mod policy;
 mod post;
 mod request;
 mod response;
+mod size_gauges;
 mod tier2;
 mod unsafe_request;
 mod values;
@@ -93,6 +94,16 @@ impl EdgeCacheFilter {
         self.memory.purges(&self.slot)
     }
 
+    /// Only what this worker has met.
+    fn set_sizes(&self, host: &impl RootHost) {
+        for policy in &self.policies {
+            let set = policy.known_store().map(|store| policy.sizes.set(&store, host));
+            if let Some(Err(error)) = set {
+                self.log(error, "no sizes", host);
+            }
+        }
+    }
+
     fn log(&self, error: HostError, what: &str, host: &impl Log) {
         host.log(Level::Warn, &format!("edge-cache: {what}: {error}"));
     }
@@ -154,8 +165,10 @@ impl Filter for EdgeCacheFilter {
         let Ok(now_ms) = host.now_ms() else {
             return;
         };
-        if let Err(error) = self.memory.post.open(&self.memory, &self.slot, now_ms, host) {
-            self.log(error, "no queue", host);
+        match self.memory.post.open(&self.memory, &self.slot, now_ms, host) {
+            Ok(true) => self.set_sizes(host),
+            Ok(false) => {}
+            Err(error) => self.log(error, "no queue", host),
         }
         self.give_up_calls(now_ms, host);
         self.give_up_waiting(now_ms, host);

@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::counts::PolicyCounts;
 use crate::memory::Memory;
+use crate::size_gauges::SizeGauges;
 
 /// A policy.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub(crate) struct Policy {
     pub(crate) id: u64,
     pub(crate) rules: CacheRules,
     pub(crate) counts: PolicyCounts,
+    pub(crate) sizes: SizeGauges,
     store: OnceCell<Rc<Store>>,
 }
 
@@ -29,6 +31,7 @@ impl Policy {
         Self {
             id: xxh3_64(name.as_bytes()),
             counts: PolicyCounts::new(&name, counters),
+            sizes: SizeGauges::new(&name),
             store: OnceCell::new(),
             name,
             rules,
@@ -37,6 +40,11 @@ impl Policy {
 
     pub(crate) fn spec(&self) -> &CompiledCachePolicy {
         self.rules.policy()
+    }
+
+    /// Where its objects are, if this worker has asked for one.
+    pub(crate) fn known_store(&self) -> Option<Rc<Store>> {
+        self.store.get().map(Rc::clone)
     }
 
     /// Where its objects are.

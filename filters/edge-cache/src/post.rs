@@ -77,24 +77,24 @@ fn is_live(time: u64, now_ms: u64) -> bool {
 }
 
 impl Post {
-    /// Opens this VM's queue for the root at hand, and once a second tells the others that it lives.
+    /// Opens this VM's queue for the root at hand, and once a second tells the others that it lives; whether it did.
     pub(crate) fn open(
         &self,
         memory: &Memory,
         slot: &str,
         now_ms: u64,
         host: &impl RootHost,
-    ) -> Result<(), HostError> {
+    ) -> Result<bool, HostError> {
         let told = self.queue.get().is_some() && now_ms.abs_diff(self.told_ms.get()) < ALIVE_MS;
         if told {
-            return Ok(());
+            return Ok(false);
         }
         let name = format!("{slot}/post/{}", memory.number(slot, host)?);
         let queue = host.open_queue(&name)?;
         self.tell(queue, slot, now_ms, host)?;
         self.queue.set(Some(queue));
         self.told_ms.set(now_ms);
-        Ok(())
+        Ok(true)
     }
 
     fn tell(&self, queue: QueueId, slot: &str, now_ms: u64, host: &impl SharedData) -> Result<(), HostError> {
