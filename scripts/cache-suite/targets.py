@@ -15,8 +15,8 @@ from weirlib.prepare import Tools
 
 # Off by default: guessed lifetimes, stale answers where the origin fails, stored Set-Cookie, Surrogate-Control.
 POLICY = {
-    "ttl": {"heuristic": {"percent": 10, "maxMs": 86_400_000}},
-    "stale": {"ifErrorMs": 60_000},
+    "ttl": {"heuristic": {"percent": 10, "maxMs": 86_400_000}, "hitForMissMs": 10_000},
+    "stale": {"whileRevalidateMs": 0, "ifErrorMs": 60_000},
     "storeSetCookie": True,
     "targets": ["weir-cache-control", "cdn-cache-control", "surrogate-control"],
 }
@@ -75,9 +75,7 @@ def _weir(ready: Tools, file: Path | None) -> Target:
 def asked_for(text: str, configuration: str) -> str:
     """With what the suite tests and Weir does only where a policy says so (`POLICY`)."""
     slot = json.loads(configuration)
-    for policy in slot["policies"].values():
-        for field, value in POLICY.items():
-            policy[field] = policy.get(field, {}) | value if isinstance(value, dict) else value
+    slot["policies"] = {name: policy | POLICY for name, policy in slot["policies"].items()}
     options = "http_protocol_options: {allow_custom_methods: true}"
     text = re.sub(r"^( *)stat_prefix: .*\n", rf"\g<0>\1{options}\n", text, flags=re.MULTILINE)
     return static.reconfigured(text, json.dumps(slot, indent=2))

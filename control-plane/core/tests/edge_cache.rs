@@ -69,7 +69,7 @@ fn a_policy_without_a_word_has_the_defaults() {
     let world = world(vec![gateway("edge"), pages(&json!({}))]);
     let expected = json!({
         "key": {"version": 1, "query": "all"},
-        "ttl": {"heuristic": {"percent": 10, "maxMs": 86_400_000}, "hitForMissMs": 10_000},
+        "ttl": {"hitForMissMs": 10_000},
         "stale": {"whileRevalidateMs": 0, "ifErrorMs": 0},
         "tags": {"headers": ["surrogate-key", "cache-tag"]},
         "targets": ["weir-cache-control", "cdn-cache-control"],

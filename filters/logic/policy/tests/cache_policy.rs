@@ -102,14 +102,7 @@ fn everything_reads_back() {
 fn nothing_need_be_said() {
     let spec = spec(&json!({}));
     assert!(!spec.key.shared_across_keys && spec.key.version == 1);
-    let day = Duration::from_secs(86_400);
-    assert_eq!(
-        spec.ttl.heuristic,
-        Some(Heuristic {
-            percent: 10,
-            max: day
-        })
-    );
+    assert_eq!(spec.ttl.heuristic, None);
     assert_eq!(spec.ttl.hit_for_miss, Duration::from_secs(10));
     assert_eq!(spec.tags.headers, ["surrogate-key", "cache-tag"]);
     assert_eq!(spec.target_names(), ["weir-cache-control", "cdn-cache-control"]);
@@ -121,15 +114,17 @@ fn nothing_need_be_said() {
     assert_eq!((spec.cdn, spec.compression, spec.tier2), (None, None, None));
 }
 
-/// Unlike absent.
 #[test]
-fn no_guess_is_made_where_null_says_so() {
-    let without = spec(&json!({"ttl": {"heuristic": null}}));
-    assert_eq!(without.ttl.heuristic, None);
-    let read = Document::from_value(document(&serde_json::to_value(&without).unwrap())).unwrap();
-    assert_eq!(read.spec, Spec::CachePolicy(Box::new(without)));
-    let empty = spec(&json!({"ttl": {"heuristic": {}}}));
-    assert_eq!(empty, spec(&json!({})));
+fn a_guess_is_made_where_the_policy_wants_one() {
+    let wanted = spec(&json!({"ttl": {"heuristic": {}}}));
+    let day = Duration::from_secs(86_400);
+    let guess = Heuristic {
+        percent: 10,
+        max: day,
+    };
+    assert_eq!(wanted.ttl.heuristic, Some(guess));
+    let read = Document::from_value(document(&serde_json::to_value(&wanted).unwrap())).unwrap();
+    assert_eq!(read.spec, Spec::CachePolicy(Box::new(wanted)));
 }
 
 #[test]

@@ -18,11 +18,11 @@ pub const MAX_HIT_FOR_MISS: Duration = Duration::from_secs(86_400);
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TtlSpec {
-    /// Of an answer that has no lifetime of its own, and that no rule is for; absent: the heuristic decides.
+    /// Of an answer that has no lifetime of its own, and that no rule is for; absent: the heuristic decides, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<Duration>,
-    /// A guess by `Last-Modified`, for answers without a lifetime (RFC 9111 section 4.2.2); null: none is made.
-    #[serde(default = "a_guess")]
+    /// A guess by `Last-Modified`, for answers without a lifetime (RFC 9111 section 4.2.2); absent: none is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heuristic: Option<Heuristic>,
     /// No answer is fresh for longer; absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,18 +82,11 @@ const fn default_hit_for_miss() -> Duration {
     Duration::from_secs(10)
 }
 
-const fn a_guess() -> Option<Heuristic> {
-    Some(Heuristic {
-        percent: default_percent(),
-        max: default_guess(),
-    })
-}
-
 impl Default for TtlSpec {
     fn default() -> Self {
         Self {
             default: None,
-            heuristic: a_guess(),
+            heuristic: None,
             max: None,
             rules: Vec::new(),
             hit_for_miss: default_hit_for_miss(),
