@@ -16,7 +16,7 @@ use crate::counts::{Miss, Outcome, Validation};
 use crate::envelope::Stored;
 use crate::forwarded::{Fill, Forwarded};
 use crate::request::Step;
-use crate::response::status_of;
+use crate::response::{spares, status_of};
 use crate::visit::Visit;
 
 /// A call is given up by the filter so long after Envoy should have ended it, milliseconds.
@@ -155,7 +155,13 @@ impl EdgeCacheFilter {
         let (Some(status), Ok(now_ms)) = (status_of(&headers), host.now_ms()) else {
             return self.fail(fetch, None, host);
         };
-        let stale_will_do = matches!(fetch.purpose, Purpose::Validate { stale_if_error: true, .. } | Purpose::Refresh);
+        let stale_will_do = matches!(
+            fetch.purpose,
+            Purpose::Validate {
+                stale_if_error: true,
+                ..
+            } | Purpose::Refresh
+        );
         match status {
             304 => self.confirm(fetch, &headers, now_ms, host),
             FAILURE.. if stale_will_do => self.fail(fetch, Some(status), host),
@@ -203,8 +209,16 @@ impl EdgeCacheFilter {
     ) {
         fetch.visit.policy.counts.validation(Validation::Replaced);
         let rules = &fetch.visit.policy.rules;
-        let judged = rules.judge(&as_get(&fetch.visit.request), status, &headers, fetch.sent_ms, now_ms);
-        if let Purpose::Validate { client, .. } = &fetch.purpose {
+        let judged = rules.judge(
+            &as_get(&fetch.visit.request),
+            status,
+            &headers,
+            fetch.sent_ms,
+            now_ms,
+        );
+        if let Purpose::Validate { client, .. } = &fetch.purpose
+            && client.is_held()
+        {
             client.policy.counts.request(Outcome::Miss(Miss::Stale));
             let told = weir_http_cache::Forwarded {
                 reason: FwdReason::Stale,
@@ -219,8 +233,8 @@ impl EdgeCacheFilter {
         match judged {
             Ok(head) => self.keep(&fetch.visit, fetch.fill, Capture { head, body }, now_ms, host),
             Err(why) => {
-                fetch.visit.policy.counts.not_stored(why);
-                self.hit_for_miss(&fetch.visit, fetch.fill, now_ms, host);
+                let spared = spares(Some(status), why);
+                self.end_unstored(&fetch.visit, fetch.fill, (why, spared), now_ms, host);
             }
         }
     }
@@ -241,7 +255,7 @@ impl EdgeCacheFilter {
         if let Purpose::Validate { client, .. } = &fetch.purpose {
             waiting.insert(0, Rc::clone(client));
         }
-        for visit in waiting {
+        for visit in waiting.into_iter().filter(|visit| visit.is_held()) {
             if stale_will_do {
                 let hit = Hit {
                     now_ms,
@@ -261,6 +275,9 @@ impl EdgeCacheFilter {
 
     /// Answers a held request with what is stored.
     fn give(&self, visit: &Rc<Visit>, stored: &Stored, hit: &Hit, outcome: Outcome, host: &impl RootHost) {
+        if !visit.is_held() {
+            return;
+        }
         match Ready::of_stored(visit, stored, hit, host) {
             Some(ready) => {
                 visit.policy.counts.request(outcome);
@@ -272,7 +289,10 @@ impl EdgeCacheFilter {
 
     /// Gives up calls that took too long.
     pub(crate) fn give_up_fetches(&self, now_ms: u64, host: &impl RootHost) {
-        self.give_up_if(|fetch| now_ms > fetch.deadline_ms() || now_ms < fetch.sent_ms, host);
+        self.give_up_if(
+            |fetch| now_ms > fetch.deadline_ms() || now_ms < fetch.sent_ms,
+            host,
+        );
     }
 
     /// Gives up all calls: nobody will answer.

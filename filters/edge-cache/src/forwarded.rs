@@ -27,6 +27,8 @@ pub(crate) struct Forwarded {
 pub(crate) struct Fill {
     pub(crate) place: Place,
     pub(crate) token: FillToken,
+    /// Something is stored there.
+    pub(crate) replaces: bool,
 }
 
 impl Forwarded {

@@ -141,7 +141,7 @@ impl EdgeCacheFilter {
         now_ms: u64,
         host: &impl Host,
     ) -> Result<Result<Stored, NoRecord>, Failed> {
-        let Fill { place, token } = fill;
+        let Fill { place, token, .. } = fill;
         let values = Values(host);
         let vary = &goods.head.vary;
         let revision = token.revision();
@@ -198,14 +198,7 @@ impl EdgeCacheFilter {
     ) -> Result<Option<Place>, Failed> {
         let primary = Place::primary(&visit.request);
         let bytes = rule.to_bytes(&[]);
-        let stored = store.store(
-            &Values(host),
-            token,
-            &primary.key(),
-            Kind::Vary,
-            &bytes,
-            now_ms,
-        )?;
+        let stored = store.store(&Values(host), token, &primary.key(), Kind::Vary, &bytes, now_ms)?;
         let Stored::Stored { stamp, .. } = stored else {
             return Ok(None);
         };

@@ -145,7 +145,7 @@ impl Filter for EdgeCacheFilter {
     }
 
     fn on_tick(&self, host: &impl RootHost) {
-        if self.policies.is_empty() {
+        if self.policies.is_empty() && self.memory.is_idle() {
             return;
         }
         let Ok(now_ms) = host.now_ms() else {
@@ -153,6 +153,11 @@ impl Filter for EdgeCacheFilter {
         };
         if let Err(error) = self.memory.post.open(&self.memory, &self.slot, now_ms, host) {
             self.log(error, "no queue", host);
+        }
+        // What came while the queue was that of a root which is gone.
+        match self.memory.post.queue() {
+            Some(queue) => self.read_post(queue, now_ms, host),
+            None => self.work(now_ms, host),
         }
         self.give_up_fetches(now_ms, host);
         self.give_up_waiting(now_ms, host);
@@ -163,7 +168,10 @@ impl Filter for EdgeCacheFilter {
     }
 
     fn on_queue(&self, queue: QueueId, host: &impl RootHost) {
-        self.read_post(queue, host);
+        // Without a time the next tick does it.
+        if let Ok(now_ms) = host.now_ms() {
+            self.read_post(queue, now_ms, host);
+        }
     }
 
     fn on_leave(&self, host: &impl RootHost) {

@@ -97,13 +97,7 @@ impl Post {
         Ok(())
     }
 
-    fn tell(
-        &self,
-        queue: QueueId,
-        slot: &str,
-        now_ms: u64,
-        host: &impl SharedData,
-    ) -> Result<(), HostError> {
+    fn tell(&self, queue: QueueId, slot: &str, now_ms: u64, host: &impl SharedData) -> Result<(), HostError> {
         for _ in 0..ATTEMPTS {
             let found = host.load(&key(slot))?;
             let version = found.as_ref().map(|(_, version)| *version);
@@ -121,6 +115,11 @@ impl Post {
             }
         }
         Err(HostError::CasMismatch)
+    }
+
+    /// This VM's queue, once it is open.
+    pub(crate) const fn queue(&self) -> Option<QueueId> {
+        self.queue.get()
     }
 
     /// Tells this VM's root that there is work.

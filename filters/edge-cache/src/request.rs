@@ -1,5 +1,6 @@
 //! A request arrives: whether it is answered here, waits, or goes on.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use weir_cache_store::purge::{Purgeable, Verdict};
@@ -49,7 +50,10 @@ impl EdgeCacheFilter {
             return Action::Continue;
         };
         let headers: Headers = pairs::read(&pairs).collect();
-        let policy = self.selector.select(&headers).and_then(|index| self.policies.get(index));
+        let policy = self
+            .selector
+            .select(&headers)
+            .and_then(|index| self.policies.get(index));
         let Some(policy) = policy else {
             return Action::Continue;
         };
@@ -103,6 +107,7 @@ impl EdgeCacheFilter {
             request,
             arrived_ms: now_ms,
             state: state.into(),
+            cluster: OnceCell::new(),
         })
     }
 
@@ -145,7 +150,7 @@ impl EdgeCacheFilter {
         match found {
             Found::Object(object) => self.use_object(visit, place, object, held, now_ms, host),
             Found::Filling(filling) if !visit.request.directives.only_if_cached => {
-                Ok(self.follow(visit, &place, filling, now_ms, host))
+                Ok(self.follow(visit, &place, filling, false, now_ms, host))
             }
             Found::Filling(_) | Found::Nothing | Found::HitForMiss { .. } | Found::Vary(_) => {
                 let reason = match place.vary {
@@ -198,17 +203,20 @@ impl EdgeCacheFilter {
                     return self.miss(visit, place, seen, (FwdReason::Miss, held), now_ms, host);
                 };
                 visit.policy.counts.request(Outcome::Stale);
-                if found.refreshing.is_none() {
-                    self.refresh(visit, place, stored, found.stamp, now_ms, host)?;
+                if found.refreshing.is_none()
+                    && let Err(error) = self.refresh(visit, place, stored, found.stamp, now_ms, host)
+                {
+                    self.log(error, "no refresh", host);
                 }
                 Ok(Looked::Done(Step::Answer(ready)))
             }
             Reuse::Validate { .. } if visit.request.directives.only_if_cached => Ok(only_if_cached(visit)),
             Reuse::Validate { stale_if_error } => {
                 if let Some(filling) = found.refreshing {
-                    return Ok(self.follow(visit, &place, filling, now_ms, host));
+                    return Ok(self.follow(visit, &place, filling, held, now_ms, host));
                 }
-                self.validate(visit, place, stored, (found.stamp, stale_if_error), now_ms, host)
+                let known = (found.stamp, stale_if_error);
+                self.validate(visit, place, stored, known, held, now_ms, host)
             }
             Reuse::Unusable(_) => self.miss(visit, place, seen, (FwdReason::Miss, held), now_ms, host),
         }
@@ -254,6 +262,7 @@ impl EdgeCacheFilter {
             let fill = Fill {
                 place: place.clone(),
                 token,
+                replaces: seen.is_some(),
             };
             let forwarded = Forwarded::filling(reason, now_ms, fill);
             Looked::Done(Step::Forward(Forwarded {
@@ -266,7 +275,8 @@ impl EdgeCacheFilter {
             Claim::HitForMiss(token) => Ok(forward(token, Miss::HitForMiss)),
             Claim::Follow { here, until_ms } => {
                 let filling = Filling { here, until_ms };
-                Ok(self.follow(visit, &place, filling, now_ms, host))
+                let in_vain = held && seen.is_some();
+                Ok(self.follow(visit, &place, filling, in_vain, now_ms, host))
             }
             Claim::Changed => Ok(Looked::Again),
             Claim::NoRoom => {
@@ -295,12 +305,14 @@ impl EdgeCacheFilter {
         store.claim(&Values(host), &place.key(), &fill).map_err(failed)
     }
 
-    /// Someone else fetches the answer: the request waits for it, if it may.
+    /// Someone else fetches the answer: the request waits for it, if it may. `in_vain`: it has waited for one that is there,
+    /// and that is none for it; were it to wait for the next, requests would be answered one after another.
     fn follow(
         &self,
         visit: &Rc<Visit>,
         place: &Place,
         filling: Filling,
+        in_vain: bool,
         now_ms: u64,
         host: &impl Host,
     ) -> Looked {
@@ -310,14 +322,12 @@ impl EdgeCacheFilter {
         };
         let policy = visit.policy.spec();
         let key = place.key().hash;
-        let until_ms = visit
-            .arrived_ms
-            .saturating_add(policy.coalesce.timeout_ms.into());
+        let until_ms = visit.arrived_ms.saturating_add(policy.coalesce.timeout_ms.into());
         let full = || {
             let waiting = self.memory.waiting.count(visit.policy.id, key);
             u32::try_from(waiting).map_or(true, |waiting| waiting >= policy.coalesce.max_waiters)
         };
-        if policy.shadow || now_ms >= until_ms || full() {
+        if policy.shadow || in_vain || now_ms >= until_ms || full() {
             return unkept();
         }
         if !filling.here {
@@ -329,6 +339,8 @@ impl EdgeCacheFilter {
                 Ok(Err(_)) | Err(_) => return unkept(),
             }
         }
+        // The route is known while the request is at hand.
+        self.cluster(visit, host);
         visit.set(State::Held);
         let until_ms = until_ms.min(filling.until_ms);
         self.memory.waiting.add(visit, key, until_ms);
@@ -342,6 +354,7 @@ impl EdgeCacheFilter {
         place: Place,
         stored: Stored,
         (stamp, stale_if_error): (u64, bool),
+        held: bool,
         now_ms: u64,
         host: &impl Host,
     ) -> Result<Looked, HostError> {
@@ -350,7 +363,7 @@ impl EdgeCacheFilter {
             Claim::HitForMiss(token) => (token, false),
             Claim::Follow { here, until_ms } => {
                 let filling = Filling { here, until_ms };
-                return Ok(self.follow(visit, &place, filling, now_ms, host));
+                return Ok(self.follow(visit, &place, filling, held, now_ms, host));
             }
             Claim::Changed => return Ok(Looked::Again),
             Claim::NoRoom => {
@@ -359,8 +372,12 @@ impl EdgeCacheFilter {
                 return Ok(Looked::Done(Step::Forward(forwarded)));
             }
         };
-        let fill = Fill { place, token };
-        let can_ask = leads && !visit.policy.spec().shadow;
+        let fill = Fill {
+            place,
+            token,
+            replaces: true,
+        };
+        let can_ask = leads && !visit.policy.spec().shadow && can_call(visit, &stored);
         let cluster = self.cluster(visit, host).filter(|_| can_ask);
         let Some(cluster) = cluster else {
             visit.policy.counts.request(Outcome::Miss(Miss::Stale));
@@ -374,7 +391,7 @@ impl EdgeCacheFilter {
         visit.set(State::Held);
         self.memory.work.borrow_mut().push_back(Fetch {
             visit: Rc::clone(visit),
-            cluster,
+            cluster: cluster.to_owned(),
             fill,
             stored,
             purpose,
@@ -402,7 +419,8 @@ impl EdgeCacheFilter {
         now_ms: u64,
         host: &impl Host,
     ) -> Result<(), HostError> {
-        let Some(cluster) = self.cluster(visit, host) else {
+        let cluster = self.cluster(visit, host).filter(|_| can_call(visit, &stored));
+        let (Some(cluster), false) = (cluster, visit.policy.spec().shadow) else {
             return Ok(());
         };
         let Claim::Leader(token) = self.claim(visit, &place, Some(stamp), now_ms, host)? else {
@@ -410,8 +428,12 @@ impl EdgeCacheFilter {
         };
         self.memory.work.borrow_mut().push_back(Fetch {
             visit: Rc::clone(visit),
-            cluster,
-            fill: Fill { place, token },
+            cluster: cluster.to_owned(),
+            fill: Fill {
+                place,
+                token,
+                replaces: true,
+            },
             stored,
             purpose: Purpose::Refresh,
             sent_ms: now_ms,
@@ -424,13 +446,26 @@ impl EdgeCacheFilter {
         Ok(())
     }
 
-    /// The cluster that the request goes to.
-    fn cluster(&self, visit: &Visit, host: &impl Host) -> Option<String> {
-        let named = visit.request.headers.get(CLUSTER_HEADER).map(<[u8]>::to_vec);
-        let routed = || host.property(&["xds", "cluster_name"]).ok().flatten();
-        let name = named.or_else(routed)?;
-        String::from_utf8(name).ok().filter(|name| !name.is_empty())
+    /// The cluster that a call for the request goes to; none: no call can be made.
+    fn cluster<'v>(&self, visit: &'v Visit, host: &impl Host) -> Option<&'v str> {
+        let cluster = visit.cluster.get_or_init(|| {
+            let named = visit.request.headers.get(CLUSTER_HEADER).map(<[u8]>::to_vec);
+            let routed = || host.property(&["xds", "cluster_name"]).ok().flatten();
+            let name = named.or_else(routed)?;
+            String::from_utf8(name).ok().filter(|name| !name.is_empty())
+        });
+        cluster.as_deref()
     }
+}
+
+/// Whether the filter's own request for it can be sent: the SDK takes nothing but UTF-8.
+fn can_call(visit: &Visit, stored: &Stored) -> bool {
+    let head = &stored.object.head;
+    let values = visit.request.headers.iter().map(|(_, value)| value);
+    let validators = head.etag().into_iter().chain(head.last_modified());
+    values
+        .chain(validators)
+        .all(|value| str::from_utf8(value).is_ok())
 }
 
 fn only_if_cached(visit: &Visit) -> Looked {

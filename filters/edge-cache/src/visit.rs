@@ -1,6 +1,6 @@
 //! One request that a policy is for.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use weir_host::port::StreamId;
@@ -22,6 +22,8 @@ pub(crate) struct Visit {
     /// Unix milliseconds.
     pub(crate) arrived_ms: u64,
     pub(crate) state: RefCell<State>,
+    /// The cluster that it goes to, looked up while it is at hand.
+    pub(crate) cluster: OnceCell<Option<String>>,
 }
 
 /// Where a request stands.

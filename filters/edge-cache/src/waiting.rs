@@ -27,6 +27,11 @@ impl Waiting {
         same.count()
     }
 
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
     /// Lets a request wait for `key`, from now on or since it came.
     pub(crate) fn add(&self, visit: &Rc<Visit>, key: u64, until_ms: u64) {
         self.0.borrow_mut().push(Held {
@@ -50,9 +55,7 @@ impl Waiting {
 
     /// Forgets a request.
     pub(crate) fn forget(&self, visit: &Rc<Visit>) {
-        self.0
-            .borrow_mut()
-            .retain(|held| !Rc::ptr_eq(&held.visit, visit));
+        self.0.borrow_mut().retain(|held| !Rc::ptr_eq(&held.visit, visit));
     }
 
     fn take_if(&self, wanted: impl Fn(&Held) -> bool) -> Vec<Rc<Visit>> {

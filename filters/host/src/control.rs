@@ -292,9 +292,7 @@ pub(crate) fn leave(host: &impl RootHost, slot: &str, worker: u64) -> Result<(),
 
 /// The answer of the call at hand, if it is a good one.
 fn answer(host: &impl RootHost) -> Result<Answer, Outcome> {
-    let answer = host
-        .answer(MAX_ANSWER_BYTES)
-        .map_err(|_| Outcome::Failed)?;
+    let answer = host.answer(MAX_ANSWER_BYTES).map_err(|_| Outcome::Failed)?;
     match Outcome::of_status(answer.status) {
         Outcome::Ok => Ok(answer),
         outcome => Err(outcome),

@@ -266,18 +266,8 @@ impl<H: Log + Clock + Properties + SharedData + HeldStreams + Mail + ForeignFunc
 
 impl<'c> CallRequest<'c> {
     /// A request of JSON, or of no body, to a cluster by its own name.
-    pub fn json(
-        cluster: &'c str,
-        method: &'c str,
-        path: &'c str,
-        body: &'c [u8],
-        timeout_ms: u32,
-    ) -> Self {
-        let mut headers = vec![
-            (":method", method),
-            (":path", path),
-            (":authority", cluster),
-        ];
+    pub fn json(cluster: &'c str, method: &'c str, path: &'c str, body: &'c [u8], timeout_ms: u32) -> Self {
+        let mut headers = vec![(":method", method), (":path", path), (":authority", cluster)];
         if !body.is_empty() {
             headers.push(("content-type", "application/json"));
         }

@@ -7,8 +7,8 @@ use crate::error::HostError;
 use crate::fake::headers::Headers;
 use crate::fake::process::{Process, Released};
 use crate::port::{
-    Clock, ForeignFunctions, GrpcStatus, HeldStreams, Identity, Level, LocalReply, Log, Mail, Properties, QueueId,
-    RequestHeaders, ResponseBody, ResponseHeaders, SharedData, StreamId, Version,
+    Clock, ForeignFunctions, GrpcStatus, HeldStreams, Identity, Level, LocalReply, Log, Mail, Properties,
+    QueueId, RequestHeaders, ResponseBody, ResponseHeaders, SharedData, StreamId, Version,
 };
 
 /// A request at a filter.

@@ -7,8 +7,8 @@ use crate::error::HostError;
 use crate::fake::process::{Process, Released};
 use crate::fake::stream::Reply;
 use crate::port::{
-    Answer, CallId, CallRequest, Calls, Clock, Configuration, ForeignFunctions, HeldStreams, Level, Log, Mail,
-    MetricId, MetricKind, Metrics, Properties, QueueId, Queues, SharedData, StreamId, Ticks, Version,
+    Answer, CallId, CallRequest, Calls, Clock, Configuration, ForeignFunctions, HeldStreams, Level, Log,
+    Mail, MetricId, MetricKind, Metrics, Properties, QueueId, Queues, SharedData, StreamId, Ticks, Version,
 };
 
 /// One worker of a process: its configuration, timer and log.

@@ -7,9 +7,9 @@ use proxy_wasm::hostcalls;
 use crate::error::HostError;
 use crate::pairs;
 use crate::port::{
-    Answer, CallId, CallRequest, Calls, Clock, Configuration, ForeignFunctions, GrpcStatus, HeldStreams, Identity,
-    Level, LocalReply, Log, Mail, MetricId, MetricKind, Metrics, Properties, QueueId, Queues, RequestHeaders,
-    ResponseBody, ResponseHeaders, SharedData, StreamId, Ticks, Version,
+    Answer, CallId, CallRequest, Calls, Clock, Configuration, ForeignFunctions, GrpcStatus, HeldStreams,
+    Identity, Level, LocalReply, Log, Mail, MetricId, MetricKind, Metrics, Properties, QueueId, Queues,
+    RequestHeaders, ResponseBody, ResponseHeaders, SharedData, StreamId, Ticks, Version,
 };
 use crate::wasm::abi::{self, Buffer, Map};
 
@@ -30,7 +30,11 @@ impl Envoy {
     }
 
     /// Works on another context of this VM.
-    fn within(&self, stream: StreamId, work: impl FnOnce() -> Result<(), HostError>) -> Result<(), HostError> {
+    fn within(
+        &self,
+        stream: StreamId,
+        work: impl FnOnce() -> Result<(), HostError>,
+    ) -> Result<(), HostError> {
         abi::set_effective_context(stream.0)?;
         let worked = work();
         worked.and(abi::set_effective_context(self.context))

@@ -21,7 +21,9 @@ thread_local! {
 
 /// Makes `F` the filter of this VM; called once, when the VM starts.
 pub fn start<F: Filter>() {
-    std::panic::set_hook(Box::new(|panic| Envoy::of(0).log(Level::Critical, &panic.to_string())));
+    std::panic::set_hook(Box::new(|panic| {
+        Envoy::of(0).log(Level::Critical, &panic.to_string())
+    }));
     proxy_wasm::set_root_context(|id| {
         Box::new(SdkRoot {
             root: Root::<F>::new(vm::<F>()),
