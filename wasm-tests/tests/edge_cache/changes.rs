@@ -44,7 +44,10 @@ fn a_leader_of_the_former_configuration_serves_followers_of_the_new_one() {
         assert_all(&after, "one");
         assert_eq!(cached.origin.count(), 1);
         cached.advance(5_000);
-        assert_eq!(cached.process.gauge("weir_generation_draining.filter.edge-cache"), Some(0));
+        assert_eq!(
+            cached.process.gauge("weir_generation_draining.filter.edge-cache"),
+            Some(0)
+        );
     }
 }
 
@@ -103,7 +106,9 @@ fn calls_under_way_end_when_the_module_changes() {
     cached.origin.always(tagged("v1", "max-age=1"));
     cached.get(0, "/a");
     cached.advance(2_000);
-    cached.origin.answer(|request| versioned("v1", "max-age=60")(request).after(ms(500)));
+    cached
+        .origin
+        .answer(|request| versioned("v1", "max-age=60")(request).after(ms(500)));
     let before = cached.crowd(10, "/a");
     cached.reload(&plain());
     let after = cached.crowd(10, "/a");
@@ -146,7 +151,9 @@ fn steps_of_the_clock_leave_nobody_hanging() {
     const SECOND: i64 = 1_000_000_000;
     for step in [-86_400 * SECOND, -SECOND, SECOND, 4 * SECOND, 86_400 * SECOND] {
         let cached = Cached::on(2, &plain());
-        cached.origin.answer(|request| versioned("v1", "max-age=10")(request).after(ms(100)));
+        cached
+            .origin
+            .answer(|request| versioned("v1", "max-age=10")(request).after(ms(100)));
         let crowd = cached.crowd(20, "/a");
         cached.fleet.step_clock(step);
         cached.advance(300);

@@ -33,7 +33,7 @@ const OUTCOMES: [&str; 26] = [
     "bypass-not-persisted",
     "bypass-body",
     "bypass-no-target",
-    "aborted",
+    "miss-left",
 ];
 
 /// All outcomes together.

@@ -28,7 +28,9 @@ const FUNCTIONS: [&str; 16] = [
 
 /// Misses, hits, validations and refreshes with followers, over two workers.
 fn traffic(cached: &Cached, what: &str) {
-    cached.origin.answer(|request| versioned("v1", "max-age=1")(request).after(ms(20)));
+    cached
+        .origin
+        .answer(|request| versioned("v1", "max-age=1")(request).after(ms(20)));
     for round in 0..4 {
         for path in ["/a", "/b"] {
             let crowd = cached.crowd(6, path);
@@ -36,7 +38,11 @@ fn traffic(cached: &Cached, what: &str) {
             for exchange in &crowd {
                 assert!(exchange.is_complete(), "{what}, round {round}: {exchange}");
                 let answer = exchange.response().unwrap();
-                assert_eq!((answer.status, text(&answer)), (200, "v1"), "{what}, round {round}: {exchange}");
+                assert_eq!(
+                    (answer.status, text(&answer)),
+                    (200, "v1"),
+                    "{what}, round {round}: {exchange}"
+                );
             }
         }
         let hit = cached.crowd(2, "/a");
@@ -47,8 +53,16 @@ fn traffic(cached: &Cached, what: &str) {
 }
 
 fn configuration() -> serde_json::Value {
-    let policy = with(policy(), "/stale", json!({"whileRevalidateMs": 1_500, "ifErrorMs": 0}));
-    slot(&with(policy, "/compress", json!({"minBytes": 1, "types": ["text/*"]})))
+    let policy = with(
+        policy(),
+        "/stale",
+        json!({"whileRevalidateMs": 1_500, "ifErrorMs": 0}),
+    );
+    slot(&with(
+        policy,
+        "/compress",
+        json!({"minBytes": 1, "types": ["text/*"]}),
+    ))
 }
 
 #[test]
@@ -70,7 +84,9 @@ fn whatever_the_host_refuses_now_and_then_clients_get_their_answers() {
     for function in FUNCTIONS {
         for chance in [0.1, 0.5] {
             let cached = Cached::on(2, &configuration());
-            cached.process.fault(Fault::of(function, Status::InternalFailure).chance(chance));
+            cached
+                .process
+                .fault(Fault::of(function, Status::InternalFailure).chance(chance));
             traffic(&cached, &format!("{function} {chance}"));
         }
     }
@@ -80,7 +96,9 @@ fn whatever_the_host_refuses_now_and_then_clients_get_their_answers() {
 fn a_worker_that_comes_too_late_tries_again() {
     for times in [1, 5, 20] {
         let cached = Cached::on(2, &plain());
-        cached.process.fault(Fault::of("proxy_set_shared_data", Status::CasMismatch).times(times));
+        cached
+            .process
+            .fault(Fault::of("proxy_set_shared_data", Status::CasMismatch).times(times));
         let crowd = cached.crowd(10, "/a");
         assert_eq!(cached.origin.count(), 1, "{times}");
         assert_all(&crowd, "/a");
@@ -90,8 +108,12 @@ fn a_worker_that_comes_too_late_tries_again() {
 #[test]
 fn a_response_that_could_not_be_changed_does_not_keep_others_waiting() {
     let cached = Cached::on(2, &plain());
-    cached.origin.answer(|request| versioned("v1", "max-age=60")(request).after(ms(100)));
-    cached.process.fault(Fault::of("proxy_add_header_map_value", Status::InternalFailure).once());
+    cached
+        .origin
+        .answer(|request| versioned("v1", "max-age=60")(request).after(ms(100)));
+    cached
+        .process
+        .fault(Fault::of("proxy_add_header_map_value", Status::InternalFailure).once());
     let crowd = cached.crowd(10, "/a");
     cached.advance(210);
     assert_all(&crowd, "v1");

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use weir_wasm_tests::{
-    Exchange, Fault, Fleet, HttpChain, Listener, Module, Plugin, PluginOptions, Process, Request, Response, Route,
-    Status,
+    Exchange, Fault, Fleet, HttpChain, Listener, Module, Plugin, PluginOptions, Process, Request, Response,
+    Route, Status,
 };
 
 use crate::origin::{Origin, ms};
@@ -109,7 +109,11 @@ impl Cached {
     pub(crate) fn counted(&self, family: &str, outcome: &str) -> u64 {
         self.advance(1_100);
         let policy = POLICY.replace('/', "_");
-        let key = if family == "not_stored" { "reason" } else { "outcome" };
+        let key = if family == "not_stored" {
+            "reason"
+        } else {
+            "outcome"
+        };
         let name = format!("weir_cache_{family}_total.filter.edge-cache.policy.{policy}.{key}.{outcome}");
         self.process.counter(&name).unwrap_or(0)
     }

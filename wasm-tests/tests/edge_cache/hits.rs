@@ -11,7 +11,10 @@ fn an_answer_is_stored_and_served_on_every_worker() {
     let cached = Cached::on(3, &plain());
     let miss = cached.get(0, "/a");
     assert_eq!(text(&miss), "/a");
-    assert_eq!(cache_status(&miss), "weir; fwd=uri-miss; ttl=60; stored; key=\"v1\"");
+    assert_eq!(
+        cache_status(&miss),
+        "weir; fwd=uri-miss; ttl=60; stored; key=\"v1\""
+    );
     cached.advance(7_000);
     for worker in [0, 1, 2] {
         let hit = cached.get(worker, "/a");
@@ -24,7 +27,11 @@ fn an_answer_is_stored_and_served_on_every_worker() {
         assert_eq!(hit.headers.text("content-type").as_deref(), Some("text/plain"));
         assert_eq!(hit.headers.text("content-length").as_deref(), Some("2"));
         let again = cached.get(worker, "/a");
-        assert!(cache_status(&again).contains("\"memory\""), "{}", cache_status(&again));
+        assert!(
+            cache_status(&again).contains("\"memory\""),
+            "{}",
+            cache_status(&again)
+        );
     }
     assert_eq!(cached.origin.count(), 1);
     cached.advance(53_000);
@@ -83,7 +90,11 @@ fn ranges_are_cut_from_what_is_stored() {
     for (range, status, body, content_range) in cases {
         let part = cached.ask(1, Request::get("/a").header("range", range));
         assert_eq!((part.status, text(&part)), (status, body), "{range}");
-        assert_eq!(part.headers.text("content-range").as_deref(), Some(content_range), "{range}");
+        assert_eq!(
+            part.headers.text("content-range").as_deref(),
+            Some(content_range),
+            "{range}"
+        );
         assert!(is_hit(&part));
     }
     let odd = cached.ask(0, Request::get("/a").header("range", "lines=1-2"));
@@ -121,7 +132,9 @@ fn errors_and_redirects_are_stored_as_the_origin_says() {
     let cached = Cached::on(2, &plain());
     for status in [301, 404, 410] {
         let path = format!("/{status}");
-        let answer = Answer::status(status).header("cache-control", "max-age=60").body("gone");
+        let answer = Answer::status(status)
+            .header("cache-control", "max-age=60")
+            .body("gone");
         cached.origin.always(answer);
         let [first, second] = [0, 1].map(|worker| cached.get(worker, &path));
         assert_eq!([first.status, second.status], [status; 2]);
@@ -153,7 +166,12 @@ fn objects_give_way_to_others_and_the_cache_stays_within_its_bounds() {
         assert_eq!(answer.body.len(), 30_000);
     }
     let keys = cached.process.shared_keys("weir.edge-cache");
-    let size = |key: &String| cached.process.shared_data("weir.edge-cache", key).map_or(0, |value| value.len());
+    let size = |key: &String| {
+        cached
+            .process
+            .shared_data("weir.edge-cache", key)
+            .map_or(0, |value| value.len())
+    };
     let total: usize = keys.iter().map(size).sum();
     assert!(total < 1_400_000, "{total} bytes in {} values", keys.len());
     assert!(cached.process.traps().is_empty());

@@ -57,10 +57,12 @@ fn what_changes_nothing_leaves_what_is_stored() {
 fn a_fill_that_began_before_is_not_stored() {
     for workers in [1, 2] {
         let cached = Cached::on(workers, &plain());
-        cached.origin.answer(|request| match request.headers.text(":method").as_deref() {
-            Some("GET") => fresh(60).body("old").after(ms(200)),
-            _ => Answer::status(204),
-        });
+        cached
+            .origin
+            .answer(|request| match request.headers.text(":method").as_deref() {
+                Some("GET") => fresh(60).body("old").after(ms(200)),
+                _ => Answer::status(204),
+            });
         let leader = cached.send(0, Request::get("/a"));
         cached.advance(100);
         cached.ask(workers - 1, Request::new("POST", "/a").body("x"));
@@ -77,17 +79,21 @@ fn a_fill_that_began_before_is_not_stored() {
 fn those_who_wait_for_an_answer_that_went_out_of_date_ask_anew() {
     for workers in [1, 2] {
         let cached = Cached::on(workers, &plain());
-        cached.origin.answer(|request| match request.headers.text(":method").as_deref() {
-            Some("GET") => fresh(60).body("old").after(ms(200)),
-            _ => Answer::status(204),
-        });
+        cached
+            .origin
+            .answer(|request| match request.headers.text(":method").as_deref() {
+                Some("GET") => fresh(60).body("old").after(ms(200)),
+                _ => Answer::status(204),
+            });
         let _leader = cached.send(0, Request::get("/a"));
         let crowd = cached.crowd(10, "/a");
         cached.advance(100);
-        cached.origin.answer(|request| match request.headers.text(":method").as_deref() {
-            Some("GET") => fresh(60).body("new").after(ms(50)),
-            _ => Answer::status(204),
-        });
+        cached
+            .origin
+            .answer(|request| match request.headers.text(":method").as_deref() {
+                Some("GET") => fresh(60).body("new").after(ms(50)),
+                _ => Answer::status(204),
+            });
         cached.ask(0, Request::new("POST", "/a").body("x"));
         cached.advance(60);
         for exchange in &crowd {
@@ -105,15 +111,25 @@ fn all_variants_go() {
         text(&answer).to_owned()
     };
     let version_is = |version: &'static str| {
-        cached.origin.answer(move |request| match request.headers.text("accept-language") {
-            Some(language) => fresh(60).header("vary", "accept-language").body(format!("{language} {version}")),
-            None => Answer::status(204),
-        });
+        cached
+            .origin
+            .answer(move |request| match request.headers.text("accept-language") {
+                Some(language) => fresh(60)
+                    .header("vary", "accept-language")
+                    .body(format!("{language} {version}")),
+                None => Answer::status(204),
+            });
     };
     version_is("v1");
-    assert_eq!([ask(0, "en"), ask(0, "de"), ask(1, "en")], ["en v1", "de v1", "en v1"]);
+    assert_eq!(
+        [ask(0, "en"), ask(0, "de"), ask(1, "en")],
+        ["en v1", "de v1", "en v1"]
+    );
     version_is("v2");
     cached.ask(1, Request::new("DELETE", "/a"));
-    assert_eq!([ask(0, "en"), ask(0, "de"), ask(1, "en")], ["en v2", "de v2", "en v2"]);
+    assert_eq!(
+        [ask(0, "en"), ask(0, "de"), ask(1, "en")],
+        ["en v2", "de v2", "en v2"]
+    );
     assert_eq!(cached.origin.count(), 5);
 }

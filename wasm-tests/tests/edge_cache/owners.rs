@@ -19,7 +19,10 @@ fn tenant(name: &str) -> Request {
 /// The origin says for whom it answers.
 fn name_the_tenant(cached: &Cached) {
     cached.origin.answer(|request| {
-        let tenant = request.headers.text("x-tenant").unwrap_or_else(|| "nobody".to_owned());
+        let tenant = request
+            .headers
+            .text("x-tenant")
+            .unwrap_or_else(|| "nobody".to_owned());
         fresh(60).body(tenant)
     });
 }
@@ -50,7 +53,10 @@ fn tenants_do_not_wait_for_one_another() {
     assert_eq!(cached.origin.count(), 2);
     cached.advance(110);
     for (number, exchange) in crowd.iter().enumerate() {
-        assert_eq!(text(&exchange.response().unwrap()), ["anna", "ben"][number / 2 % 2]);
+        assert_eq!(
+            text(&exchange.response().unwrap()),
+            ["anna", "ben"][number / 2 % 2]
+        );
     }
 }
 
@@ -66,7 +72,11 @@ fn credentials_get_what_is_for_all_only_where_the_origin_says_so() {
     assert!(!is_hit(&cached.ask(1, signed())), "which is none of a's");
     assert!(is_hit(&cached.get(1, "/a")), "and which a does not take away");
     let cached = Cached::on(2, &plain());
-    cached.origin.always(Answer::ok().header("cache-control", "public, max-age=60").body("all"));
+    cached.origin.always(
+        Answer::ok()
+            .header("cache-control", "public, max-age=60")
+            .body("all"),
+    );
     assert!(!is_hit(&cached.ask(0, signed())));
     assert!(is_hit(&cached.ask(1, signed())));
     assert!(is_hit(&cached.get(1, "/a")));
@@ -112,14 +122,19 @@ fn variants_are_told_apart() {
 fn an_answer_that_varies_by_more_than_before_is_not_served_by_less() {
     let cached = Cached::on(2, &plain());
     let ask = |worker, language: &str, device: &str| {
-        let request = Request::get("/a").header("accept-language", language).header("x-device", device);
+        let request = Request::get("/a")
+            .header("accept-language", language)
+            .header("x-device", device);
         text(&cached.ask(worker, request)).to_owned()
     };
     cached.origin.answer(|request| {
-        let [language, device] = ["accept-language", "x-device"].map(|name| request.headers.text(name).unwrap());
+        let [language, device] =
+            ["accept-language", "x-device"].map(|name| request.headers.text(name).unwrap());
         let by_device = language == "de";
         let vary = if by_device { "x-device" } else { "accept-language" };
-        fresh(60).header("vary", vary).body(format!("{language} {}", if by_device { &device } else { "any" }))
+        fresh(60)
+            .header("vary", vary)
+            .body(format!("{language} {}", if by_device { &device } else { "any" }))
     });
     for _ in 0..3 {
         assert_eq!(ask(0, "en", "tv"), "en any");

@@ -49,8 +49,16 @@ fn purged_by(workers: usize, configuration: Value, page_after: Value) -> Cached 
     let cached = Cached::on(workers, &controlled(configuration));
     cached.process.cluster(CONTROL, control.cluster());
     cached.origin.answer(|request| {
-        let tag = path(request).trim_start_matches('/').split('/').next().unwrap().to_owned();
-        fresh(600).header("surrogate-key", format!("{tag} all-{tag}")).header("etag", "\"e\"").body(path(request))
+        let tag = path(request)
+            .trim_start_matches('/')
+            .split('/')
+            .next()
+            .unwrap()
+            .to_owned();
+        fresh(600)
+            .header("surrogate-key", format!("{tag} all-{tag}"))
+            .header("etag", "\"e\"")
+            .body(path(request))
     });
     cached
 }
@@ -71,7 +79,10 @@ fn gone_by(page: Value) -> Vec<&'static str> {
     }
     assert_eq!(cached.origin.count(), PATHS.len());
     cached.advance(4_000);
-    let gone: Vec<&str> = PATHS.into_iter().filter(|path| !is_hit(&cached.get(2, path))).collect();
+    let gone: Vec<&str> = PATHS
+        .into_iter()
+        .filter(|path| !is_hit(&cached.get(2, path)))
+        .collect();
     for path in PATHS {
         for worker in [0, 1] {
             assert!(is_hit(&cached.get(worker, path)), "{path}: fetched anew, once");
@@ -86,10 +97,19 @@ fn a_purge_is_of_what_it_names() {
     assert_eq!(gone(&json!("all"), None), PATHS);
     assert_eq!(gone(&json!("all"), Some(POLICY)), PATHS);
     assert_eq!(gone(&json!({"tags": ["a"]}), None), ["/a/1", "/a/2"]);
-    assert_eq!(gone(&json!({"tags": ["x", "all-b"]}), Some(POLICY)), ["/b/1", "/b/1?x=1"]);
+    assert_eq!(
+        gone(&json!({"tags": ["x", "all-b"]}), Some(POLICY)),
+        ["/b/1", "/b/1?x=1"]
+    );
     assert_eq!(gone(&json!({"urls": ["service.test/a/1"]}), None), ["/a/1"]);
-    assert_eq!(gone(&json!({"urls": ["service.test/b/1?x=1"]}), None), ["/b/1?x=1"]);
-    assert_eq!(gone(&json!({"prefixes": ["service.test/b/"]}), None), ["/b/1", "/b/1?x=1"]);
+    assert_eq!(
+        gone(&json!({"urls": ["service.test/b/1?x=1"]}), None),
+        ["/b/1?x=1"]
+    );
+    assert_eq!(
+        gone(&json!({"prefixes": ["service.test/b/"]}), None),
+        ["/b/1", "/b/1?x=1"]
+    );
     assert_eq!(gone(&json!({"prefixes": ["service.test/"]}), Some(POLICY)), PATHS);
 }
 
@@ -101,7 +121,10 @@ fn a_purge_of_something_else_is_of_nothing() {
     assert_eq!(gone(&json!({"tags": ["a"]}), Some("default/others")), none);
     assert_eq!(gone(&json!({"urls": ["other.test/a/1"]}), None), none);
     assert_eq!(gone(&json!({"prefixes": ["other.test/"]}), None), none);
-    assert_eq!(gone_by(page(8, false, &[json!({"revision": 8, "somethingLater": {}})])), none);
+    assert_eq!(
+        gone_by(page(8, false, &[json!({"revision": 8, "somethingLater": {}})])),
+        none
+    );
 }
 
 #[test]
@@ -117,7 +140,11 @@ fn what_was_purged_softly_is_stale() {
     cached.get(0, "/b/1");
     cached.advance(4_000);
     cached.origin.always(fresh(600).body("new"));
-    assert_eq!(text(&cached.get(1, "/a/1")), "/a/1", "stale, and refreshed meanwhile");
+    assert_eq!(
+        text(&cached.get(1, "/a/1")),
+        "/a/1",
+        "stale, and refreshed meanwhile"
+    );
     assert_eq!(text(&cached.get(0, "/a/1")), "new");
     assert_eq!(text(&cached.get(1, "/b/1")), "/b/1");
     assert_eq!(cached.origin.count(), 3);
@@ -131,7 +158,10 @@ fn what_was_purged_softly_is_validated_where_stale_will_not_do() {
     cached.advance(4_000);
     cached.origin.always(Answer::status(304));
     assert_eq!(text(&cached.get(1, "/a/1")), "/a/1");
-    assert_eq!(cached.origin.last().headers.text("if-none-match").as_deref(), Some("\"e\""));
+    assert_eq!(
+        cached.origin.last().headers.text("if-none-match").as_deref(),
+        Some("\"e\"")
+    );
     assert!(is_hit(&cached.get(0, "/a/1")));
 }
 
@@ -147,7 +177,12 @@ fn a_fill_that_began_before_a_purge_of_it_is_not_stored() {
         for soft in [false, true] {
             let cached = purged_by(2, plain(), page(8, false, &[purge(&what, soft, None)]));
             cached.advance(1_000);
-            cached.origin.always(fresh(600).header("surrogate-key", "a all-a").body("old").after(ms(3_000)));
+            cached.origin.always(
+                fresh(600)
+                    .header("surrogate-key", "a all-a")
+                    .body("old")
+                    .after(ms(3_000)),
+            );
             let crowd = cached.crowd(6, "/a/1");
             cached.advance(2_000);
             cached.origin.always(fresh(600).body("new"));
@@ -156,7 +191,11 @@ fn a_fill_that_began_before_a_purge_of_it_is_not_stored() {
                 let body = exchange.response().unwrap().body;
                 assert!(body == b"old" || body == b"new");
             }
-            assert_eq!(text(&crowd[5].response().unwrap()), "new", "{what}: it looked after the purge");
+            assert_eq!(
+                text(&crowd[5].response().unwrap()),
+                "new",
+                "{what}: it looked after the purge"
+            );
             for worker in [0, 1] {
                 assert_eq!(text(&cached.get(worker, "/a/1")), "new", "{what}, soft: {soft}");
             }
@@ -171,7 +210,12 @@ fn a_refresh_that_began_before_a_purge_is_not_stored() {
         plain_with("/stale/whileRevalidateMs", json!(60_000)),
         page(8, false, &[purge(&json!({"tags": ["a"]}), false, None)]),
     );
-    cached.origin.always(fresh(1).header("surrogate-key", "a").header("etag", "\"e\"").body("old"));
+    cached.origin.always(
+        fresh(1)
+            .header("surrogate-key", "a")
+            .header("etag", "\"e\"")
+            .body("old"),
+    );
     cached.get(0, "/a/1");
     cached.advance(1_200);
     cached.origin.always(Answer::status(304).after(ms(1_500)));
@@ -185,9 +229,19 @@ fn a_refresh_that_began_before_a_purge_is_not_stored() {
 
 #[test]
 fn the_variants_of_a_url_are_purged_together() {
-    let cached = purged_by(2, plain(), page(8, false, &[purge(&json!({"urls": ["service.test/a/1"]}), false, None)]));
+    let cached = purged_by(
+        2,
+        plain(),
+        page(
+            8,
+            false,
+            &[purge(&json!({"urls": ["service.test/a/1"]}), false, None)],
+        ),
+    );
     let version_is = |version: &'static str| {
-        cached.origin.answer(move |_| fresh(600).header("vary", "accept-language").body(version));
+        cached
+            .origin
+            .answer(move |_| fresh(600).header("vary", "accept-language").body(version));
     };
     let ask = |worker, language: &str| {
         text(&cached.ask(worker, Request::get("/a/1").header("accept-language", language))).to_owned()

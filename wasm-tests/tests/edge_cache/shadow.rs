@@ -14,14 +14,22 @@ fn watching() -> Value {
 fn a_shadow_changes_nothing_for_clients() {
     let cached = Cached::on(2, &watching());
     cached.origin.answer(|request| {
-        fresh(60).header("surrogate-key", "a").header("age", "3").body(path(request)).after(ms(50))
+        fresh(60)
+            .header("surrogate-key", "a")
+            .header("age", "3")
+            .body(path(request))
+            .after(ms(50))
     });
     let crowd = cached.crowd(20, "/a");
     assert_eq!(cached.origin.count(), 20, "nobody waits");
     cached.advance(60);
     for (number, exchange) in crowd.iter().enumerate() {
         let answer = exchange.response().unwrap();
-        assert_eq!((text(&answer), cache_status(&answer)), ("/a", String::new()), "{number}");
+        assert_eq!(
+            (text(&answer), cache_status(&answer)),
+            ("/a", String::new()),
+            "{number}"
+        );
         assert_eq!(answer.headers.text("surrogate-key").as_deref(), Some("a"));
         assert_eq!(answer.headers.text("age").as_deref(), Some("3"));
     }
@@ -31,12 +39,19 @@ fn a_shadow_changes_nothing_for_clients() {
     assert_eq!(cached.origin.count(), 22);
     let only = cached.ask(0, Request::get("/b").header("cache-control", "only-if-cached"));
     assert_eq!(only.status, 200);
-    assert_eq!(cached.counted("requests", "hit-shared") + cached.counted("requests", "hit-memory"), 2);
+    assert_eq!(
+        cached.counted("requests", "hit-shared") + cached.counted("requests", "hit-memory"),
+        2
+    );
 }
 
 #[test]
 fn a_shadow_asks_the_origin_nothing_of_its_own() {
-    let stale = with(with(policy(), "/shadow", json!(true)), "/stale/whileRevalidateMs", json!(60_000));
+    let stale = with(
+        with(policy(), "/shadow", json!(true)),
+        "/stale/whileRevalidateMs",
+        json!(60_000),
+    );
     for configuration in [watching(), slot(&stale)] {
         let cached = Cached::on(2, &configuration);
         cached.origin.always(tagged("v1", "max-age=1"));

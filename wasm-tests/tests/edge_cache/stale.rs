@@ -53,7 +53,12 @@ fn a_refresh_without_a_validator_fetches_the_whole() {
 
 #[test]
 fn a_refresh_that_fails_is_tried_again_by_the_next() {
-    for failure in [Answer::status(500), Answer::reset(), Answer::never(), Answer::status(503)] {
+    for failure in [
+        Answer::status(500),
+        Answer::reset(),
+        Answer::never(),
+        Answer::status(503),
+    ] {
         let cached = stale(2, &while_revalidate());
         cached.origin.always(failure);
         assert_eq!(text(&cached.get(0, "/a")), "v1");
@@ -85,7 +90,9 @@ fn what_the_origin_says_of_stale_answers_goes_before_the_policy() {
     cached.origin.always(tagged("v2", "max-age=10"));
     assert_eq!(text(&cached.get(0, "/a")), "v2");
     let cached = Cached::on(1, &slot(&policy()));
-    cached.origin.always(tagged("v1", "max-age=10, stale-while-revalidate=5"));
+    cached
+        .origin
+        .always(tagged("v1", "max-age=10, stale-while-revalidate=5"));
     cached.get(0, "/a");
     cached.advance(11_000);
     cached.origin.always(tagged("v2", "max-age=10"));
@@ -108,7 +115,10 @@ fn where_the_origin_fails_the_stale_answer_will_do() {
         cached.advance(3_100);
         assert_all(&crowd, "v1");
         let status = cache_status(&crowd[0].response().unwrap());
-        assert!(status.contains(told) && status.contains("stale-if-error"), "{status}");
+        assert!(
+            status.contains(told) && status.contains("stale-if-error"),
+            "{status}"
+        );
         cached.origin.always(tagged("v2", "max-age=10"));
         assert_eq!(text(&cached.get(1, "/a")), "v2");
         cached.advance(70_000);
@@ -136,7 +146,11 @@ fn without_a_validator_too_an_error_is_bridged() {
 
 #[test]
 fn both_windows_follow_one_another() {
-    let policy = with(policy(), "/stale", json!({"whileRevalidateMs": 5_000, "ifErrorMs": 60_000}));
+    let policy = with(
+        policy(),
+        "/stale",
+        json!({"whileRevalidateMs": 5_000, "ifErrorMs": 60_000}),
+    );
     let cached = stale(2, &slot(&policy));
     cached.origin.always(Answer::status(500));
     assert_eq!(text(&cached.get(0, "/a")), "v1", "while it is refreshed");

@@ -12,7 +12,10 @@ fn slow(cached: &Cached, answer: Answer) {
 }
 
 fn responses(exchanges: &[Exchange]) -> Vec<Response> {
-    exchanges.iter().map(|exchange| exchange.response().unwrap()).collect()
+    exchanges
+        .iter()
+        .map(|exchange| exchange.response().unwrap())
+        .collect()
 }
 
 #[test]
@@ -27,14 +30,21 @@ fn a_hundred_requests_for_a_cold_key_reach_the_origin_once() {
         assert_eq!(cached.origin.count(), 1, "{workers} workers");
         let told = responses(&crowd);
         assert!(cache_status(&told[0]).contains("stored"));
-        assert!(told[1..].iter().all(|told| cache_status(told).contains("; hit; ") && cache_status(told).contains("; collapsed")));
+        assert!(
+            told[1..]
+                .iter()
+                .all(|told| cache_status(told).contains("; hit; ")
+                    && cache_status(told).contains("; collapsed"))
+        );
     }
 }
 
 #[test]
 fn those_who_come_while_the_body_passes_wait_for_its_end() {
     let cached = Cached::on(2, &plain());
-    cached.origin.always(fresh(60).body("first ").chunk(ms(200), "second"));
+    cached
+        .origin
+        .always(fresh(60).body("first ").chunk(ms(200), "second"));
     let leader = cached.send(0, Request::get("/a"));
     cached.advance(100);
     let crowd = cached.crowd(10, "/a");
@@ -50,7 +60,10 @@ fn followers_of_an_answer_that_is_not_for_all_go_on_together() {
     for cache_control in ["no-store", "private", "max-age=0"] {
         for workers in [1, 2] {
             let cached = Cached::on(workers, &plain());
-            slow(&cached, Answer::ok().header("cache-control", cache_control).body("own"));
+            slow(
+                &cached,
+                Answer::ok().header("cache-control", cache_control).body("own"),
+            );
             let crowd = cached.crowd(50, "/a");
             assert_eq!(cached.origin.count(), 1);
             cached.advance(110);
@@ -69,7 +82,9 @@ fn followers_of_an_answer_that_is_not_for_all_go_on_together() {
 #[test]
 fn what_could_not_be_stored_is_stored_once_it_can() {
     let cached = Cached::on(2, &plain());
-    cached.origin.always(Answer::ok().header("cache-control", "no-store").body("own"));
+    cached
+        .origin
+        .always(Answer::ok().header("cache-control", "no-store").body("own"));
     cached.get(0, "/a");
     cached.origin.always(fresh(60).body("all"));
     assert_eq!(text(&cached.get(1, "/a")), "all");
@@ -119,7 +134,12 @@ fn where_the_origin_resets_the_leader_in_its_body_another_leads() {
 
 #[test]
 fn where_the_origin_fails_the_leader_the_others_go_on() {
-    for answer in [Answer::reset(), Answer::refused(), Answer::closed(), Answer::status(500)] {
+    for answer in [
+        Answer::reset(),
+        Answer::refused(),
+        Answer::closed(),
+        Answer::status(500),
+    ] {
         let cached = Cached::on(2, &plain());
         slow(&cached, answer);
         let crowd = cached.crowd(10, "/a");
@@ -132,7 +152,11 @@ fn where_the_origin_fails_the_leader_the_others_go_on() {
 
 #[test]
 fn an_answer_that_is_too_long_or_has_trailers_is_passed_on_to_all() {
-    let long = || fresh(60).body(vec![b'x'; 40_000]).chunk(ms(10), vec![b'x'; 40_000]);
+    let long = || {
+        fresh(60)
+            .body(vec![b'x'; 40_000])
+            .chunk(ms(10), vec![b'x'; 40_000])
+    };
     let trailers = || fresh(60).body(vec![b'x'; 80_000]).trailer("x-sum", "1");
     for answer in [long(), trailers()] {
         let cached = Cached::on(2, &plain());
@@ -197,7 +221,10 @@ fn a_follower_that_goes_away_is_forgotten() {
 /// What the filter has warned of.
 fn complaints(cached: &Cached) -> Vec<String> {
     let lines = cached.process.logs().into_iter();
-    lines.map(|line| format!("{line:?}")).filter(|line| line.contains("Warn") || line.contains("Error")).collect()
+    lines
+        .map(|line| format!("{line:?}"))
+        .filter(|line| line.contains("Warn") || line.contains("Error"))
+        .collect()
 }
 
 /// Answers after 100 ms; with trailing time for several rounds, how many rounds it took until all had an answer.
@@ -242,7 +269,14 @@ fn parts_are_not_waited_for_one_after_another() {
     let cached = Cached::on(2, &plain());
     cached.origin.answer(|request| {
         let range = request.headers.text("range").unwrap();
-        let first: usize = range.strip_prefix("bytes=").unwrap().split('-').next().unwrap().parse().unwrap();
+        let first: usize = range
+            .strip_prefix("bytes=")
+            .unwrap()
+            .split('-')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
         Answer::status(206)
             .header("cache-control", "max-age=60")
             .header("etag", "\"v1\"")
@@ -275,7 +309,10 @@ fn variants_are_fetched_side_by_side() {
     let cached = Cached::on(2, &plain());
     cached.origin.answer(|request| {
         let language = request.headers.text("accept-language").unwrap();
-        fresh(60).header("vary", "accept-language").body(language).after(ms(100))
+        fresh(60)
+            .header("vary", "accept-language")
+            .body(language)
+            .after(ms(100))
     });
     let ask = |number: usize| Request::get("/a").header("accept-language", ["en", "de", "fr"][number % 3]);
     let crowd = cached.crowd_of(60, ask);
@@ -289,7 +326,9 @@ fn variants_are_fetched_side_by_side() {
 #[test]
 fn keys_do_not_wait_for_one_another() {
     let cached = Cached::on(2, &plain());
-    cached.origin.answer(|request| fresh(60).body(path(request)).after(ms(100)));
+    cached
+        .origin
+        .answer(|request| fresh(60).body(path(request)).after(ms(100)));
     let crowd = cached.crowd_of(100, |number| Request::get(&format!("/{}", number % 10)));
     assert_eq!(cached.origin.count(), 10);
     cached.advance(101);

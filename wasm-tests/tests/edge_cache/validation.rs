@@ -3,7 +3,9 @@
 use serde_json::json;
 use weir_wasm_tests::{Answer, Cluster, Request};
 
-use crate::fixture::{Cached, ORIGIN, assert_all, cache_status, is_hit, next, plain, plain_with, policy, slot, text, with};
+use crate::fixture::{
+    Cached, ORIGIN, assert_all, cache_status, is_hit, next, plain, policy, slot, text, with,
+};
 use crate::origin::{fresh, ms, tagged, versioned};
 
 /// `/a` is stored, has a validator and is stale.
@@ -46,7 +48,11 @@ fn another_answer_takes_the_place_of_the_former() {
     cached.origin.always(tagged("v2", "max-age=10"));
     let answer = cached.get(1, "/a");
     assert_eq!((answer.status, text(&answer)), (200, "v2"));
-    assert!(cache_status(&answer).starts_with("weir; fwd=stale; fwd-status=200;"), "{}", cache_status(&answer));
+    assert!(
+        cache_status(&answer).starts_with("weir; fwd=stale; fwd-status=200;"),
+        "{}",
+        cache_status(&answer)
+    );
     assert_eq!(text(&cached.get(0, "/a")), "v2");
     assert_eq!(cached.origin.count(), 2);
     assert_eq!(cached.counted("validations", "replaced"), 1);
@@ -56,7 +62,9 @@ fn another_answer_takes_the_place_of_the_former() {
 fn a_hundred_requests_ask_once() {
     for workers in [1, 2, 4] {
         let cached = stale(workers);
-        cached.origin.answer(move |request| versioned("v1", "max-age=10")(request).after(ms(100)));
+        cached
+            .origin
+            .answer(move |request| versioned("v1", "max-age=10")(request).after(ms(100)));
         let crowd = cached.crowd(100, "/a");
         cached.advance(110);
         assert_all(&crowd, "v1");
@@ -79,13 +87,21 @@ fn the_clients_own_conditions_and_ranges_hold_for_what_is_validated() {
             assert_eq!(cached.origin.count(), 2);
             (answer.status, text(&answer).to_owned())
         };
-        let seen = [condition("if-none-match", "\"v1\""), condition("if-none-match", "\"v2\""), condition("range", "bytes=0-0")];
+        let seen = [
+            condition("if-none-match", "\"v1\""),
+            condition("if-none-match", "\"v2\""),
+            condition("range", "bytes=0-0"),
+        ];
         let part = (206, "v".to_owned());
         let expected = if confirms {
             [(304, String::new()), (200, "v1".to_owned()), part]
         } else {
             // What the origin sends in full is passed on in full.
-            [(200, "v2".to_owned()), (200, "v2".to_owned()), (200, "v2".to_owned())]
+            [
+                (200, "v2".to_owned()),
+                (200, "v2".to_owned()),
+                (200, "v2".to_owned()),
+            ]
         };
         assert_eq!(seen, expected, "confirms: {confirms}");
     }
@@ -97,7 +113,10 @@ fn head_is_validated_by_get() {
     cached.origin.answer(versioned("v1", "max-age=10"));
     let answer = cached.ask(0, Request::new("HEAD", "/a"));
     assert_eq!((answer.status, answer.body.len()), (200, 0));
-    assert_eq!(cached.origin.last().headers.text(":method").as_deref(), Some("GET"));
+    assert_eq!(
+        cached.origin.last().headers.text(":method").as_deref(),
+        Some("GET")
+    );
     assert!(is_hit(&cached.get(0, "/a")));
 }
 
@@ -120,13 +139,23 @@ fn a_failure_of_the_origin_is_passed_on_and_what_is_stored_stays() {
 
 #[test]
 fn where_nobody_answers_the_call_the_request_goes_on() {
-    for answer in [Answer::never(), Answer::reset(), Answer::refused(), Answer::closed(), Answer::status(503)] {
+    for answer in [
+        Answer::never(),
+        Answer::reset(),
+        Answer::refused(),
+        Answer::closed(),
+        Answer::status(503),
+    ] {
         let cached = stale(2);
         let first = std::sync::atomic::AtomicBool::new(true);
         let call = answer.clone();
         cached.origin.answer(move |_| {
             let first = first.swap(false, std::sync::atomic::Ordering::Relaxed);
-            if first { call.clone() } else { fresh(60).body("later") }
+            if first {
+                call.clone()
+            } else {
+                fresh(60).body("later")
+            }
         });
         let crowd = cached.crowd(10, "/a");
         cached.advance(3_100);
@@ -141,7 +170,11 @@ fn an_answer_in_parts_that_ends_early_is_no_answer() {
     let first = std::sync::atomic::AtomicBool::new(true);
     cached.origin.answer(move |_| {
         let first = first.swap(false, std::sync::atomic::Ordering::Relaxed);
-        if first { fresh(60).body("half").then_reset() } else { fresh(60).body("whole") }
+        if first {
+            fresh(60).body("half").then_reset()
+        } else {
+            fresh(60).body("whole")
+        }
     });
     assert_eq!(text(&cached.get(0, "/a")), "whole");
 }
@@ -175,7 +208,10 @@ fn a_cluster_without_hosts_is_no_dead_end() {
     cached.process.cluster(ORIGIN, cached.origin.cluster());
     cached.origin.answer(versioned("v1", "max-age=10"));
     assert_eq!(text(&cached.get(0, "/a")), "v1");
-    assert_eq!(cached.origin.last().headers.text("if-none-match").as_deref(), Some("\"v1\""));
+    assert_eq!(
+        cached.origin.last().headers.text("if-none-match").as_deref(),
+        Some("\"v1\"")
+    );
 }
 
 #[test]
@@ -193,7 +229,10 @@ fn before_the_first_tick_the_clients_request_asks() {
 #[test]
 fn a_client_that_asks_by_itself_does_not_lose_what_is_stored() {
     // HEAD, or a condition of the client's own, whose answer can't be stored.
-    let requests = [Request::new("HEAD", "/a"), Request::get("/a").header("if-none-match", "\"v1\"")];
+    let requests = [
+        Request::new("HEAD", "/a"),
+        Request::get("/a").header("if-none-match", "\"v1\""),
+    ];
     for request in requests {
         let cached = Cached::cold(1, &plain());
         cached.origin.always(tagged("v1", "max-age=0"));
@@ -204,7 +243,11 @@ fn a_client_that_asks_by_itself_does_not_lose_what_is_stored() {
         cached.advance(20);
         assert_eq!(text(&cached.get(0, "/a")), "v1");
         let last = cached.origin.last();
-        assert_eq!(last.headers.text("if-none-match").as_deref(), Some("\"v1\""), "{request:?}");
+        assert_eq!(
+            last.headers.text("if-none-match").as_deref(),
+            Some("\"v1\""),
+            "{request:?}"
+        );
     }
 }
 
@@ -225,7 +268,11 @@ fn a_client_that_goes_away_meanwhile_leaves_the_call_to_the_others() {
     for confirms in [true, false] {
         let cached = stale(2);
         cached.origin.answer(move |request| {
-            let answer = if confirms { versioned("v1", "max-age=10")(request) } else { tagged("v2", "max-age=10") };
+            let answer = if confirms {
+                versioned("v1", "max-age=10")(request)
+            } else {
+                tagged("v2", "max-age=10")
+            };
             answer.after(ms(100))
         });
         let crowd = cached.crowd(10, "/a");
@@ -243,7 +290,9 @@ fn a_new_configuration_leaves_nobody_hanging() {
     for (answer_after, change_after) in [(100, 50), (100, 0), (0, 0), (3_000, 50)] {
         for workers in [1, 2] {
             let cached = stale(workers);
-            cached.origin.answer(move |request| versioned("v1", "max-age=10")(request).after(ms(answer_after)));
+            cached
+                .origin
+                .answer(move |request| versioned("v1", "max-age=10")(request).after(ms(answer_after)));
             let before = cached.crowd(10, "/a");
             cached.advance(change_after);
             cached.configure(&next(plain()));
@@ -259,7 +308,9 @@ fn a_new_configuration_leaves_nobody_hanging() {
 #[test]
 fn right_after_a_new_configuration_calls_are_made_and_others_are_told() {
     let cached = stale(2);
-    cached.origin.answer(move |request| versioned("v1", "max-age=10")(request).after(ms(100)));
+    cached
+        .origin
+        .answer(move |request| versioned("v1", "max-age=10")(request).after(ms(100)));
     cached.configure(&next(plain()));
     for wait in [0, 5, 20] {
         cached.advance(wait);
