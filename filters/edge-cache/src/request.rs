@@ -212,11 +212,13 @@ impl EdgeCacheFilter {
             }
             Reuse::Validate { .. } if visit.request.directives.only_if_cached => Ok(only_if_cached(visit)),
             Reuse::Validate { stale_if_error } => {
+                // What came while it waited has to be validated as well. Where it is still the former, no answer came.
+                let in_vain = held && stored.object.head.response_ms >= visit.arrived_ms;
                 if let Some(filling) = found.refreshing {
-                    return Ok(self.follow(visit, &place, filling, held, now_ms, host));
+                    return Ok(self.follow(visit, &place, filling, in_vain, now_ms, host));
                 }
                 let known = (found.stamp, stale_if_error);
-                self.validate(visit, place, stored, known, held, now_ms, host)
+                self.validate(visit, place, stored, known, in_vain, now_ms, host)
             }
             Reuse::Unusable(_) => self.miss(visit, place, seen, (FwdReason::Miss, held), now_ms, host),
         }
@@ -354,7 +356,7 @@ impl EdgeCacheFilter {
         place: Place,
         stored: Stored,
         (stamp, stale_if_error): (u64, bool),
-        held: bool,
+        in_vain: bool,
         now_ms: u64,
         host: &impl Host,
     ) -> Result<Looked, HostError> {
@@ -363,7 +365,7 @@ impl EdgeCacheFilter {
             Claim::HitForMiss(token) => (token, false),
             Claim::Follow { here, until_ms } => {
                 let filling = Filling { here, until_ms };
-                return Ok(self.follow(visit, &place, filling, held, now_ms, host));
+                return Ok(self.follow(visit, &place, filling, in_vain, now_ms, host));
             }
             Claim::Changed => return Ok(Looked::Again),
             Claim::NoRoom => {

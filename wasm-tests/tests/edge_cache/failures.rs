@@ -32,7 +32,7 @@ fn traffic(cached: &Cached, what: &str) {
         .origin
         .answer(|request| versioned("v1", "max-age=1")(request).after(ms(20)));
     for round in 0..4 {
-        for path in ["/a", "/b"] {
+        for path in ["/a", "/b", "/a"] {
             let crowd = cached.crowd(6, path);
             cached.advance(6_500);
             for exchange in &crowd {
@@ -45,9 +45,6 @@ fn traffic(cached: &Cached, what: &str) {
                 );
             }
         }
-        let hit = cached.crowd(2, "/a");
-        cached.advance(6_500);
-        assert_all(&hit, "v1");
     }
     assert!(cached.process.traps().is_empty(), "{what}");
 }
@@ -69,6 +66,10 @@ fn configuration() -> serde_json::Value {
 fn whatever_the_host_refuses_clients_get_their_answers() {
     for function in FUNCTIONS {
         for status in [Status::InternalFailure, Status::BadArgument, Status::NotFound] {
+            // Envoy never says so, and the SDK knows no such answer.
+            if (function, status) == ("proxy_http_call", Status::NotFound) {
+                continue;
+            }
             let cached = Cached::on(2, &configuration());
             cached.fail(function, status);
             traffic(&cached, &format!("{function} {status:?}"));

@@ -112,7 +112,7 @@ fn where_the_origin_fails_the_stale_answer_will_do() {
         let cached = stale(2, &if_error());
         cached.origin.always(failure.after(ms(50)));
         let crowd = cached.crowd(10, "/a");
-        cached.advance(3_100);
+        cached.advance(5_000);
         assert_all(&crowd, "v1");
         let status = cache_status(&crowd[0].response().unwrap());
         assert!(
