@@ -30,6 +30,8 @@ pub(crate) enum Miss {
     Alone,
     /// Another fetches it, and took too long.
     Late,
+    /// Its client went away while it waited.
+    Left,
     /// HEAD fetches nothing that could be stored.
     Head,
     /// The client wanted nothing else than what is stored.
@@ -143,6 +145,7 @@ impl Miss {
             Self::Remembered => "miss-hit-for-miss",
             Self::Alone => "miss-alone",
             Self::Late => "miss-late",
+            Self::Left => "miss-left",
             Self::Head => "miss-head",
             Self::Refused => "miss-only-if-cached",
             Self::NoRoom => "miss-no-room",

@@ -16,7 +16,7 @@ use crate::counts::{Miss, Outcome, Validation};
 use crate::envelope::Stored;
 use crate::forwarded::{Fill, Forwarded};
 use crate::request::{SURROGATE_CAPABILITY, Step};
-use crate::response::status_of;
+use crate::response::{spares, status_of};
 use crate::visit::Visit;
 use crate::work::Outgoing;
 
@@ -172,7 +172,9 @@ impl EdgeCacheFilter {
             fetch.sent_ms,
             now_ms,
         );
-        if let Purpose::Validate { client, .. } = &fetch.purpose {
+        if let Purpose::Validate { client, .. } = &fetch.purpose
+            && client.is_held()
+        {
             client.policy.counts.request(Outcome::Miss(Miss::Stale));
             let told = weir_http_cache::Forwarded {
                 reason: FwdReason::Stale,
@@ -187,8 +189,8 @@ impl EdgeCacheFilter {
         match judged {
             Ok(head) => self.keep(&fetch.visit, fetch.fill, Capture { head, body }, now_ms, host),
             Err(why) => {
-                fetch.visit.policy.counts.not_stored(why);
-                self.hit_for_miss(&fetch.visit, fetch.fill, now_ms, host);
+                let spared = spares(Some(status), why);
+                self.end_unstored(&fetch.visit, fetch.fill, (why, spared), now_ms, host);
             }
         }
     }
@@ -209,7 +211,7 @@ impl EdgeCacheFilter {
         if let Purpose::Validate { client, .. } = &fetch.purpose {
             waiting.insert(0, Rc::clone(client));
         }
-        for visit in waiting {
+        for visit in waiting.into_iter().filter(|visit| visit.is_held()) {
             if stale_will_do {
                 let hit = Hit {
                     now_ms,
@@ -229,6 +231,9 @@ impl EdgeCacheFilter {
 
     /// Answers a held request with what is stored.
     fn give(&self, visit: &Rc<Visit>, stored: &Stored, hit: &Hit, outcome: Outcome, host: &impl RootHost) {
+        if !visit.is_held() {
+            return;
+        }
         match Ready::of_stored(visit, stored, hit, host) {
             Some(ready) => {
                 visit.policy.counts.request(outcome);

@@ -29,6 +29,8 @@ pub(crate) struct Fill {
     pub(crate) token: FillToken,
     /// The right to store in the tier that all proxies share.
     pub(crate) lease: Option<String>,
+    /// Something is stored there.
+    pub(crate) replaces: bool,
 }
 
 impl Forwarded {
@@ -52,9 +54,14 @@ impl Forwarded {
 }
 
 impl Fill {
-    pub(crate) const fn new(place: Place, token: FillToken) -> Self {
-        let lease = None;
-        Self { place, token, lease }
+    /// `replaces`: something is stored there.
+    pub(crate) const fn new(place: Place, token: FillToken, replaces: bool) -> Self {
+        Self {
+            place,
+            token,
+            lease: None,
+            replaces,
+        }
     }
 
     /// What tells others that it has ended.

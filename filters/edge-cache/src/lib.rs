@@ -159,7 +159,7 @@ impl Filter for EdgeCacheFilter {
     }
 
     fn on_tick(&self, host: &impl RootHost) {
-        if self.policies.is_empty() {
+        if self.policies.is_empty() && self.memory.is_idle() {
             return;
         }
         let Ok(now_ms) = host.now_ms() else {
@@ -170,6 +170,11 @@ impl Filter for EdgeCacheFilter {
             Ok(false) => {}
             Err(error) => self.log(error, "no queue", host),
         }
+        // What came while the queue was that of a root which is gone.
+        match self.memory.post.queue() {
+            Some(queue) => self.read_post(queue, now_ms, host),
+            None => self.do_work(now_ms, host),
+        }
         self.give_up_calls(now_ms, host);
         self.give_up_waiting(now_ms, host);
     }
@@ -179,7 +184,10 @@ impl Filter for EdgeCacheFilter {
     }
 
     fn on_queue(&self, queue: QueueId, host: &impl RootHost) {
-        self.read_post(queue, host);
+        // Without a time the next tick does it.
+        if let Ok(now_ms) = host.now_ms() {
+            self.read_post(queue, now_ms, host);
+        }
     }
 
     fn on_leave(&self, host: &impl RootHost) {

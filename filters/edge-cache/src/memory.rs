@@ -9,7 +9,7 @@ use weir_cache_store::{Layout, Store};
 use weir_host::HostError;
 use weir_host::port::SharedData;
 
-use crate::post::Post;
+use crate::post::{Message, Post};
 use crate::waiting::Waiting;
 use crate::work::Work;
 
@@ -27,6 +27,8 @@ pub struct Memory {
     purges: OnceCell<Rc<Purges>>,
     pub(crate) waiting: Waiting,
     pub(crate) post: Post,
+    /// What has changed, for those who wait in this VM: the next root callback tells them.
+    pub(crate) news: RefCell<Vec<Message>>,
     /// What the next root callback does.
     pub(crate) work: RefCell<VecDeque<Work>>,
 }
@@ -79,6 +81,11 @@ impl Memory {
         let stores = self.stores.borrow();
         let found = stores.iter().find(|(known, _)| known == name);
         found.map(|(_, store)| Rc::clone(store))
+    }
+
+    /// Whether nobody waits for anything.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.work.borrow().is_empty()
     }
 
     /// The purges of the slot.

@@ -117,6 +117,11 @@ impl Post {
         Err(HostError::CasMismatch)
     }
 
+    /// This VM's queue, once it is open.
+    pub(crate) const fn queue(&self) -> Option<QueueId> {
+        self.queue.get()
+    }
+
     /// Tells this VM's root that there is work.
     pub(crate) fn call_root(&self, host: &impl Mail) -> Result<(), HostError> {
         let queue = self.queue.get().ok_or(HostError::NotFound)?;

@@ -1,5 +1,6 @@
 //! A request arrives: whether it is answered here, waits, or goes on.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use weir_cache_store::purge::{Purgeable, Verdict};
@@ -110,6 +111,7 @@ impl EdgeCacheFilter {
             arrived_ms: now_ms,
             from_tier2: false.into(),
             state: state.into(),
+            cluster: OnceCell::new(),
         })
     }
 
@@ -152,7 +154,7 @@ impl EdgeCacheFilter {
         match found {
             Found::Object(object) => self.use_object(visit, place, object, held, now_ms, host),
             Found::Filling(filling) if !visit.request.directives.only_if_cached => {
-                Ok(self.follow(visit, &place, filling, now_ms, host))
+                Ok(self.follow(visit, &place, filling, false, now_ms, host))
             }
             Found::Filling(_) | Found::Nothing | Found::HitForMiss { .. } | Found::Vary(_) => {
                 let reason = match place.vary {
@@ -202,17 +204,22 @@ impl EdgeCacheFilter {
                     return self.miss(visit, place, seen, (FwdReason::Miss, held), now_ms, host);
                 };
                 visit.policy.counts.request(Outcome::Stale);
-                if found.refreshing.is_none() {
-                    self.refresh(visit, place, stored, found.stamp, now_ms, host)?;
+                if found.refreshing.is_none()
+                    && let Err(error) = self.refresh(visit, place, stored, found.stamp, now_ms, host)
+                {
+                    self.log(error, "no refresh", host);
                 }
                 Ok(Some(Step::Answer(ready)))
             }
             Reuse::Validate { .. } if visit.request.directives.only_if_cached => Ok(only_if_cached(visit)),
             Reuse::Validate { stale_if_error } => {
+                // What came while it waited has to be validated as well. Where it is still the former, no answer came.
+                let in_vain = held && stored.object.head.response_ms >= visit.arrived_ms;
                 if let Some(filling) = found.refreshing {
-                    return Ok(self.follow(visit, &place, filling, now_ms, host));
+                    return Ok(self.follow(visit, &place, filling, in_vain, now_ms, host));
                 }
-                self.validate(visit, place, stored, (found.stamp, stale_if_error), now_ms, host)
+                let known = (found.stamp, stale_if_error);
+                self.validate(visit, place, stored, known, in_vain, now_ms, host)
             }
             Reuse::Unusable(_) => self.miss(visit, place, seen, (FwdReason::Miss, held), now_ms, host),
         }
@@ -261,7 +268,7 @@ impl EdgeCacheFilter {
         };
         match self.claim(visit, &place, seen, now_ms, host)? {
             Claim::Leader(token) => {
-                let fill = Fill::new(place, token);
+                let fill = Fill::new(place, token, seen.is_some());
                 match self.ask_tier(visit, fill, reason, now_ms, host) {
                     Ok(()) => {
                         visit.set(State::Held);
@@ -270,10 +277,13 @@ impl EdgeCacheFilter {
                     Err(fill) => Ok(forward(fill, Miss::Absent)),
                 }
             }
-            Claim::HitForMiss(token) => Ok(forward(Fill::new(place, token), Miss::Remembered)),
+            Claim::HitForMiss(token) => {
+                Ok(forward(Fill::new(place, token, seen.is_some()), Miss::Remembered))
+            }
             Claim::Follow { here, until_ms } => {
                 let filling = Filling { here, until_ms };
-                Ok(self.follow(visit, &place, filling, now_ms, host))
+                let in_vain = held && seen.is_some();
+                Ok(self.follow(visit, &place, filling, in_vain, now_ms, host))
             }
             Claim::Changed => Ok(None),
             Claim::NoRoom => {
@@ -302,12 +312,14 @@ impl EdgeCacheFilter {
         store.claim(&Values(host), &place.key(), &fill).map_err(failed)
     }
 
-    /// Someone else fetches the answer: the request waits for it, if it may.
+    /// Someone else fetches the answer: the request waits for it, if it may. `in_vain`: it has waited for one that is there,
+    /// and that is none for it; were it to wait for the next, requests would be answered one after another.
     fn follow(
         &self,
         visit: &Rc<Visit>,
         place: &Place,
         filling: Filling,
+        in_vain: bool,
         now_ms: u64,
         host: &impl Host,
     ) -> Looked {
@@ -322,7 +334,7 @@ impl EdgeCacheFilter {
             let waiting = self.memory.waiting.count(visit.policy.id, key);
             u32::try_from(waiting).map_or(true, |waiting| waiting >= policy.coalesce.max_waiters)
         };
-        if policy.shadow || now_ms >= until_ms || full() {
+        if policy.shadow || in_vain || now_ms >= until_ms || full() {
             return unkept();
         }
         if !filling.here {
@@ -334,6 +346,8 @@ impl EdgeCacheFilter {
                 Ok(Err(_)) | Err(_) => return unkept(),
             }
         }
+        // The route is known while the request is at hand.
+        self.cluster(visit, host);
         visit.set(State::Held);
         let until_ms = until_ms.min(filling.until_ms);
         self.memory.waiting.add(visit, key, until_ms);
@@ -347,6 +361,7 @@ impl EdgeCacheFilter {
         place: Place,
         stored: Stored,
         (stamp, stale_if_error): (u64, bool),
+        in_vain: bool,
         now_ms: u64,
         host: &impl Host,
     ) -> Result<Looked, HostError> {
@@ -355,7 +370,7 @@ impl EdgeCacheFilter {
             Claim::HitForMiss(token) => (token, false),
             Claim::Follow { here, until_ms } => {
                 let filling = Filling { here, until_ms };
-                return Ok(self.follow(visit, &place, filling, now_ms, host));
+                return Ok(self.follow(visit, &place, filling, in_vain, now_ms, host));
             }
             Claim::Changed => return Ok(None),
             Claim::NoRoom => {
@@ -364,8 +379,8 @@ impl EdgeCacheFilter {
                 return Ok(Some(Step::Forward(forwarded)));
             }
         };
-        let fill = Fill::new(place, token);
-        let can_ask = leads && !visit.policy.spec().shadow;
+        let fill = Fill::new(place, token, true);
+        let can_ask = leads && !visit.policy.spec().shadow && can_call(visit, &stored);
         let cluster = self.cluster(visit, host).filter(|_| can_ask);
         let Some(cluster) = cluster else {
             visit.policy.counts.request(Outcome::Miss(Miss::Stale));
@@ -379,7 +394,7 @@ impl EdgeCacheFilter {
         visit.set(State::Held);
         let fetch = Fetch {
             visit: Rc::clone(visit),
-            cluster,
+            cluster: cluster.to_owned(),
             fill,
             stored,
             purpose,
@@ -404,7 +419,8 @@ impl EdgeCacheFilter {
         now_ms: u64,
         host: &impl Host,
     ) -> Result<(), HostError> {
-        let Some(cluster) = self.cluster(visit, host) else {
+        let cluster = self.cluster(visit, host).filter(|_| can_call(visit, &stored));
+        let (Some(cluster), false) = (cluster, visit.policy.spec().shadow) else {
             return Ok(());
         };
         let Claim::Leader(token) = self.claim(visit, &place, Some(stamp), now_ms, host)? else {
@@ -412,8 +428,8 @@ impl EdgeCacheFilter {
         };
         let fetch = Fetch {
             visit: Rc::clone(visit),
-            cluster,
-            fill: Fill::new(place, token),
+            cluster: cluster.to_owned(),
+            fill: Fill::new(place, token, true),
             stored,
             purpose: Purpose::Refresh,
             sent_ms: now_ms,
@@ -424,12 +440,15 @@ impl EdgeCacheFilter {
         Ok(())
     }
 
-    /// The cluster that the request goes to.
-    fn cluster(&self, visit: &Visit, host: &impl Host) -> Option<String> {
-        let named = visit.request.headers.get(CLUSTER_HEADER).map(<[u8]>::to_vec);
-        let routed = || host.property(&["xds", "cluster_name"]).ok().flatten();
-        let name = named.or_else(routed)?;
-        String::from_utf8(name).ok().filter(|name| !name.is_empty())
+    /// The cluster that a call for the request goes to; none: no call can be made.
+    fn cluster<'v>(&self, visit: &'v Visit, host: &impl Host) -> Option<&'v str> {
+        let cluster = visit.cluster.get_or_init(|| {
+            let named = visit.request.headers.get(CLUSTER_HEADER).map(<[u8]>::to_vec);
+            let routed = || host.property(&["xds", "cluster_name"]).ok().flatten();
+            let name = named.or_else(routed)?;
+            String::from_utf8(name).ok().filter(|name| !name.is_empty())
+        });
+        cluster.as_deref()
     }
 }
 
@@ -439,6 +458,16 @@ fn advertise(visit: &Visit, host: &impl RequestHeaders) -> Result<(), HostError>
         Some(capability) => host.set(SURROGATE_CAPABILITY, capability.as_bytes()),
         None => Ok(()),
     }
+}
+
+/// Whether the filter's own request for it can be sent: the SDK takes nothing but UTF-8.
+fn can_call(visit: &Visit, stored: &Stored) -> bool {
+    let head = &stored.object.head;
+    let values = visit.request.headers.iter().map(|(_, value)| value);
+    let validators = head.etag().into_iter().chain(head.last_modified());
+    values
+        .chain(validators)
+        .all(|value| str::from_utf8(value).is_ok())
 }
 
 fn tier(visit: &Visit, tier: Tier) -> weir_http_cache::Tier {

@@ -8,7 +8,7 @@ use weir_http_cache::{Change, Head, Headers, NotStored};
 
 use crate::EdgeCacheFilter;
 use crate::capture::Capture;
-use crate::counts::Kept;
+use crate::counts::{Kept, Miss, Outcome};
 use crate::forwarded::{Fill, Forwarded};
 use crate::visit::{Exchange, State, Visit};
 
@@ -30,6 +30,7 @@ impl EdgeCacheFilter {
             State::Forwarded(forwarded) => self.see_forwarded(visit, forwarded, ends, host),
             // Another filter, or Envoy itself, answered a request that was held.
             State::Held => {
+                visit.policy.counts.request(Outcome::Miss(Miss::Left));
                 self.memory.waiting.forget(visit);
                 Ok(())
             }
@@ -56,7 +57,7 @@ impl EdgeCacheFilter {
             }
         };
         let detail = judged.as_ref().err().map(|why| why.label());
-        self.tell(visit, &headers, judged.as_ref().ok(), (&forwarded, detail), host)?;
+        let told = self.tell(visit, &headers, judged.as_ref().ok(), (&forwarded, detail), host);
         match judged {
             Ok(head) => {
                 forwarded.capture = Some(Capture::new(head));
@@ -66,9 +67,12 @@ impl EdgeCacheFilter {
                     visit.set(State::Forwarded(forwarded));
                 }
             }
-            Err(why) => self.refuse(visit, &mut forwarded, why, host),
+            Err(why) => {
+                let spared = spares(status_of(&headers), why);
+                self.refuse(visit, &mut forwarded, (why, spared), host);
+            }
         }
-        Ok(())
+        told
     }
 
     /// The response's headers, and whether it may be kept.
@@ -119,23 +123,42 @@ impl EdgeCacheFilter {
         Ok(())
     }
 
-    /// The response can't be kept: it is remembered, so that requests for it don't wait for one another.
-    fn refuse(&self, visit: &Rc<Visit>, forwarded: &mut Forwarded, why: NotStored, host: &impl Host) {
+    /// The response can't be kept. What is stored stays if it is `spared`; else it is remembered that requests for it need not
+    /// wait for one another.
+    fn refuse(
+        &self,
+        visit: &Rc<Visit>,
+        forwarded: &mut Forwarded,
+        (why, spared): (NotStored, bool),
+        host: &impl Host,
+    ) {
         if let Some(fill) = forwarded.fill.take() {
-            visit.policy.counts.not_stored(why);
-            self.remember_miss(visit, fill, host);
+            let now_ms = host.now_ms().unwrap_or(forwarded.sent_ms);
+            self.end_unstored(visit, fill, (why, spared), now_ms, host);
+        }
+    }
+
+    /// As [`Self::refuse`], of whichever request's response.
+    pub(crate) fn end_unstored(
+        &self,
+        visit: &Rc<Visit>,
+        fill: Fill,
+        (why, spared): (NotStored, bool),
+        now_ms: u64,
+        host: &impl Host,
+    ) {
+        visit.policy.counts.not_stored(why);
+        if fill.replaces && spared {
+            self.abandon(visit, fill, now_ms, host);
+        } else {
+            self.hit_for_miss(visit, fill, now_ms, host);
         }
     }
 
     fn drop_fill(&self, visit: &Rc<Visit>, forwarded: &mut Forwarded, host: &impl Host) {
-        if let (Some(fill), Ok(now_ms)) = (forwarded.fill.take(), host.now_ms()) {
+        if let Some(fill) = forwarded.fill.take() {
+            let now_ms = host.now_ms().unwrap_or(forwarded.sent_ms);
             self.abandon(visit, fill, now_ms, host);
-        }
-    }
-
-    fn remember_miss(&self, visit: &Rc<Visit>, fill: Fill, host: &impl Host) {
-        if let Ok(now_ms) = host.now_ms() {
-            self.hit_for_miss(visit, fill, now_ms, host);
         }
     }
 
@@ -163,7 +186,7 @@ impl EdgeCacheFilter {
             None => return,
         };
         match (kept, ends) {
-            (false, _) => self.refuse(visit, &mut forwarded, NotStored::TooLarge, host),
+            (false, _) => self.refuse(visit, &mut forwarded, (NotStored::TooLarge, false), host),
             (true, true) => self.complete(visit, forwarded, host),
             (true, false) => visit.set(State::Forwarded(forwarded)),
         }
@@ -176,7 +199,7 @@ impl EdgeCacheFilter {
         };
         match visit.take() {
             State::Forwarded(mut forwarded) => {
-                self.refuse(visit, &mut forwarded, NotStored::Trailers, host);
+                self.refuse(visit, &mut forwarded, (NotStored::Trailers, false), host);
             }
             other => visit.set(other),
         }
@@ -184,11 +207,19 @@ impl EdgeCacheFilter {
 
     /// All of the response has passed.
     pub(crate) fn complete(&self, visit: &Rc<Visit>, forwarded: Box<Forwarded>, host: &impl Host) {
-        let Forwarded { fill, capture, .. } = *forwarded;
-        let (Some(fill), Some(capture), Ok(now_ms)) = (fill, capture, host.now_ms()) else {
+        let Forwarded {
+            fill,
+            capture,
+            sent_ms,
+            ..
+        } = *forwarded;
+        let (Some(fill), Some(capture)) = (fill, capture) else {
             return;
         };
-        self.keep(visit, fill, capture, now_ms, host);
+        match host.now_ms() {
+            Ok(now_ms) => self.keep(visit, fill, capture, now_ms, host),
+            Err(_) => self.abandon(visit, fill, sent_ms, host),
+        }
     }
 
     /// The stream is over. What it was to fetch for others, another has to.
@@ -197,7 +228,10 @@ impl EdgeCacheFilter {
             return;
         };
         match visit.take() {
-            State::Held => self.memory.waiting.forget(&visit),
+            State::Held => {
+                visit.policy.counts.request(Outcome::Miss(Miss::Left));
+                self.memory.waiting.forget(&visit);
+            }
             State::Forwarded(mut forwarded) => {
                 if forwarded.fill.is_some() {
                     visit.policy.counts.kept(Kept::Cut);
@@ -207,6 +241,17 @@ impl EdgeCacheFilter {
             State::New | State::Answered { .. } | State::Unsafe | State::Over => {}
         }
     }
+}
+
+/// Whether what is stored is not affected by an answer that is not stored: the origin failed, or the answer is to another
+/// question.
+pub(crate) fn spares(status: Option<u16>, why: NotStored) -> bool {
+    let failed = status.is_none_or(|status| status >= 500 || status == 304);
+    failed
+        || matches!(
+            why,
+            NotStored::Authorization | NotStored::Method | NotStored::Partial
+        )
 }
 
 /// Envoy gives an answer without a content type one.

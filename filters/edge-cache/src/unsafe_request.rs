@@ -56,7 +56,7 @@ impl EdgeCacheFilter {
         let Claim::Leader(token) = self.claim(visit, &place, None, now_ms, host)? else {
             return Ok(());
         };
-        let fill = Fill::new(place, token);
+        let fill = Fill::new(place, token, false);
         let mut forwarded = Forwarded::filling(FwdReason::Method, visit.arrived_ms, fill);
         forwarded.capture = Some(Capture::new(head));
         if ends {

@@ -1,6 +1,6 @@
 //! One request that a policy is for.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use weir_host::port::StreamId;
@@ -24,6 +24,8 @@ pub(crate) struct Visit {
     /// The tier that all proxies share had its answer.
     pub(crate) from_tier2: Cell<bool>,
     pub(crate) state: RefCell<State>,
+    /// The cluster that it goes to, looked up while it is at hand.
+    pub(crate) cluster: OnceCell<Option<String>>,
 }
 
 /// Where a request stands.
@@ -57,6 +59,7 @@ impl Visit {
             arrived_ms: self.arrived_ms,
             from_tier2: Cell::new(false),
             state: State::Over.into(),
+            cluster: OnceCell::new(),
         }
     }
 

@@ -27,6 +27,11 @@ impl Waiting {
         same.count()
     }
 
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
     /// Lets a request wait for `key`, from now on or since it came.
     pub(crate) fn add(&self, visit: &Rc<Visit>, key: u64, until_ms: u64) {
         self.0.borrow_mut().push(Held {

@@ -14,11 +14,18 @@ use crate::visit::{State, Visit};
 
 impl EdgeCacheFilter {
     /// What `message` is about has changed: all who wait for it, here and where it is asked for in other workers, look again.
+    ///
+    /// Those who wait here do so in a callback of the root. Where a callback of one stream answers another, Envoy takes it for
+    /// an answer to its own (`stopNextIteration` in proxy-wasm-cpp-host), and what it has at hand goes no further.
     pub(crate) fn wake(&self, message: Message, others: bool, now_ms: u64, host: &impl Host) {
         if others && let Err(error) = self.memory.post.tell_others(message, &self.slot, now_ms, host) {
             self.log(error, "other workers were not told", host);
         }
-        self.wake_own(message, now_ms, host);
+        if self.memory.waiting.count(message.policy, message.key) > 0 {
+            self.memory.news.borrow_mut().push(message);
+            // Where there is no queue yet, the next tick does it.
+            let _ = self.memory.post.call_root(host);
+        }
     }
 
     fn wake_own(&self, message: Message, now_ms: u64, host: &impl Host) {
@@ -31,7 +38,10 @@ impl EdgeCacheFilter {
     /// Does with a held request what was decided.
     pub(crate) fn carry_out(&self, visit: &Rc<Visit>, step: Step, host: &impl Host) {
         let done = match step {
-            Step::Answer(ready) => ready.send_held(visit, host),
+            Step::Answer(ready) => ready.send_held(visit, host).or_else(|_| {
+                visit.set(State::Over);
+                host.resume(visit.stream)
+            }),
             Step::Forward(forwarded) => {
                 visit.set(State::Forwarded(forwarded));
                 host.resume(visit.stream)
@@ -59,12 +69,24 @@ impl EdgeCacheFilter {
     }
 
     /// There is post: from other workers, or work for the root.
-    pub(crate) fn read_post(&self, queue: QueueId, host: &impl RootHost) {
+    pub(crate) fn read_post(&self, queue: QueueId, now_ms: u64, host: &impl RootHost) {
         while let Ok(Some(message)) = host.dequeue(queue) {
-            if let (Some(message), Ok(now_ms)) = (Message::from_bytes(&message), host.now_ms()) {
+            if let Some(message) = Message::from_bytes(&message) {
                 self.wake_own(message, now_ms, host);
             }
         }
-        self.do_work(host);
+        self.do_work(now_ms, host);
+    }
+
+    /// Does what waits for a callback of the root.
+    pub(crate) fn do_work(&self, now_ms: u64, host: &impl RootHost) {
+        loop {
+            let next = self.memory.news.borrow_mut().pop();
+            let Some(message) = next else {
+                break;
+            };
+            self.wake_own(message, now_ms, host);
+        }
+        self.make_calls(host);
     }
 }

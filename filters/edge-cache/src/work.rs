@@ -100,8 +100,8 @@ impl EdgeCacheFilter {
         self.memory.work.borrow_mut().pop_back()
     }
 
-    /// Does what was left.
-    pub(crate) fn do_work(&self, host: &impl RootHost) {
+    /// Makes the calls that were left.
+    pub(crate) fn make_calls(&self, host: &impl RootHost) {
         loop {
             let next = self.memory.work.borrow_mut().pop_front();
             let Some(work) = next else {

@@ -10,6 +10,9 @@ use crate::table::Row;
 /// Requests that go before the one that is measured: what a VM does once, it has done by then.
 const WARM_UP: usize = 2;
 
+/// Requests for the same after which a cache counts no more that it is used.
+const SETTLED: usize = 8;
+
 /// What is done, and measured, under a configuration.
 pub(crate) enum What {
     /// The configuration itself, in a VM that has none yet, the canary's included.
@@ -18,6 +21,10 @@ pub(crate) enum What {
     Exchange(Request),
     /// The same, as the first of its VM.
     FirstExchange(Request),
+    /// The same, as the first of its VM, of what another worker's has stored.
+    FirstHit(Request),
+    /// The second, after some of the first.
+    After(Request, Request),
     /// The same, a second after the configuration.
     LaterExchange(Request),
     /// The ticks of one second, after such a request.
@@ -43,21 +50,38 @@ impl Case {
     /// Its costs, in a process of its own.
     pub(crate) fn measure(&self, filter: &str) -> Row {
         let module = Module::packed(filter).unwrap_or_else(|error| panic!("{error}"));
-        let process = Process::new(1);
+        let process = Process::new(self.what.workers());
         process.cluster("weir-control", Cluster::new(control_plane));
         let plugin = process.load(&module);
         plugin.configure(self.configuration.to_string()).unwrap();
+        self.what.prepare(plugin.workers().last());
         self.what.run(&process, plugin.worker(0));
         Row::of(self.name, &process.costs(filter))
     }
 }
 
 impl What {
+    fn workers(&self) -> usize {
+        if matches!(self, Self::FirstHit(_)) { 2 } else { 1 }
+    }
+
+    /// What another worker has done before.
+    fn prepare(&self, other: Option<&Worker>) {
+        if let (Self::FirstHit(request), Some(other)) = (self, other) {
+            exchange(other, request);
+        }
+    }
+
     /// Does it; afterwards the process knows its costs alone.
     fn run(&self, process: &Process, worker: &Worker) {
         match self {
             Self::Configure => {}
-            Self::FirstExchange(request) => {
+            Self::FirstExchange(request) | Self::FirstHit(request) => {
+                process.forget_costs();
+                exchange(worker, request);
+            }
+            Self::After(first, request) => {
+                (0..SETTLED).for_each(|_| exchange(worker, first));
                 process.forget_costs();
                 exchange(worker, request);
             }

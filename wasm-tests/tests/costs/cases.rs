@@ -1,5 +1,6 @@
 //! The requests, filter by filter.
 
+mod edge_cache;
 mod rate_limit;
 mod shard_router;
 
@@ -8,6 +9,7 @@ use crate::case::Case;
 /// A filter's cases; none for a filter that nobody has written any for.
 pub(crate) fn of(filter: &str) -> Option<Vec<Case>> {
     match filter {
+        "edge-cache" => Some(edge_cache::cases()),
         "rate-limit" => Some(rate_limit::cases()),
         "shard-router" => Some(shard_router::cases()),
         _ => None,
