@@ -28,6 +28,7 @@ impl EdgeCacheFilter {
         }
     }
 
+    #[inline(never)]
     fn wake_own(&self, message: Message, now_ms: u64, host: &impl Host) {
         for visit in self.memory.waiting.take(message.policy, message.key) {
             let step = self.step(&visit, true, now_ms, host);

@@ -140,6 +140,7 @@ impl EdgeCacheFilter {
         }
     }
 
+    #[inline(never)]
     fn fail_work(&self, work: Work, host: &impl RootHost) {
         match work {
             Work::Fetch(fetch) => self.fail(fetch, None, host),
@@ -149,15 +150,16 @@ impl EdgeCacheFilter {
 
     /// Gives up calls that took too long.
     pub(crate) fn give_up_calls(&self, now_ms: u64, host: &impl RootHost) {
-        self.give_up_if(|work| work.is_late(now_ms), host);
+        self.give_up_if(&|work| work.is_late(now_ms), host);
     }
 
     /// Gives up all calls: nobody will answer.
     pub(crate) fn give_up_all_calls(&self, host: &impl RootHost) {
-        self.give_up_if(|_| true, host);
+        self.give_up_if(&|_| true, host);
     }
 
-    fn give_up_if(&self, wanted: impl Fn(&Work) -> bool, host: &impl RootHost) {
+    #[inline(never)]
+    fn give_up_if(&self, wanted: &dyn Fn(&Work) -> bool, host: &impl RootHost) {
         let given_up: Vec<_> = {
             let mut calls = self.calls.borrow_mut();
             calls.extract_if(.., |(_, work)| wanted(work)).collect()

@@ -24,6 +24,7 @@ mod line;
 mod outcome;
 mod query;
 
+use weir_policy::json;
 use weir_policy::proxy::EventPage;
 
 use crate::control::cursor::Cursor;
@@ -214,7 +215,7 @@ impl Control {
             Ok(answer) => answer,
             Err(outcome) => return outcome,
         };
-        let Ok(page) = serde_json::from_slice::<EventPage>(&answer.body) else {
+        let Ok(page) = json::from_slice::<EventPage>(&answer.body) else {
             log(seat, "the answer to a poll is no page of events", host);
             return Outcome::Failed;
         };

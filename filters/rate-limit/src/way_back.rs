@@ -7,6 +7,7 @@ use weir_host::HostError;
 use weir_host::control::Report;
 use weir_host::port::{Level, RootHost};
 use weir_limiter::{Demand, Limit};
+use weir_policy::json;
 use weir_policy::proxy::{EventPage, LeaseAnswer, LeaseReport, QuotaReset};
 
 use crate::RateLimitFilter;
@@ -65,7 +66,7 @@ impl RateLimitFilter {
 
     /// Puts the shares that were granted on the board.
     pub(crate) fn take_leases(&self, made: u64, body: &[u8], host: &impl RootHost) -> Result<(), HostError> {
-        let Ok(answer) = serde_json::from_slice::<LeaseAnswer>(body) else {
+        let Ok(answer) = json::from_slice::<LeaseAnswer>(body) else {
             host.log(Level::Warn, "rate-limit: the answer to a report is none");
             return Ok(());
         };

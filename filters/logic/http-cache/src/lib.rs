@@ -20,7 +20,7 @@
 //!     "limits": {"objectBytes": 1024, "totalBytes": 65536, "objects": 9},
 //!     "coalesce": {"maxWaiters": 0, "timeoutMs": 0}, "callTimeoutMs": 1000}"#;
 //! let policy = serde_json::from_str(policy).unwrap();
-//! let rules = CacheRules::try_new(&policy, &[]).unwrap();
+//! let rules = CacheRules::try_new(policy, &[]).unwrap();
 //! let request: Headers = [(":method", "GET"), (":authority", "a.example"), (":path", "/")].into_iter().collect();
 //! let Asked::Lookup(request) = rules.read(request) else { panic!() };
 //!

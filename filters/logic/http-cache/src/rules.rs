@@ -1,9 +1,7 @@
 //! One CachePolicy, compiled.
 
-use std::collections::BTreeMap;
-
+use weir_policy::compiled::CompiledRoute;
 use weir_policy::compiled::edge_cache::{CompiledCachePolicy, CompiledShardKeys};
-use weir_policy::compiled::{CompiledRoute, FORMAT, SlotConfig};
 use weir_policy::matching::check_header_name;
 use weir_policy::problem::{Problem, Problems};
 use weir_route_match::{Matcher, RequestView, Selector};
@@ -32,16 +30,15 @@ struct ShardKeys {
 
 impl CacheRules {
     /// Checks and compiles `policy`; the pointer of a problem is relative to it. `routes` are those of the slot.
-    pub fn try_new(policy: &CompiledCachePolicy, routes: &[CompiledRoute]) -> Result<Self, Problem> {
-        check_names(policy)?;
-        check_limits(policy)?;
+    pub fn try_new(policy: CompiledCachePolicy, routes: &[CompiledRoute]) -> Result<Self, Problem> {
+        check_names(&policy)?;
+        check_limits(&policy)?;
         let shards = policy.key.shard_keys.as_ref();
+        let shards = shards.map(|shards| ShardKeys::try_new(shards, routes));
         Ok(Self {
-            policy: policy.clone(),
-            shards: shards
-                .map(|shards| ShardKeys::try_new(shards, routes, policy))
-                .transpose()?,
-            ttl_matchers: ttl_matchers(policy)?,
+            shards: shards.transpose()?,
+            ttl_matchers: ttl_matchers(&policy)?,
+            policy,
         })
     }
 
@@ -85,14 +82,8 @@ impl CacheRules {
 }
 
 impl ShardKeys {
-    /// The selector is that of a slot whose policies are the maps. Their content is of no matter to it; their type is that
-    /// of the filter's own slot, so that the module has the selector's code once.
-    fn try_new(
-        shards: &CompiledShardKeys,
-        routes: &[CompiledRoute],
-        policy: &CompiledCachePolicy,
-    ) -> Result<Self, Problem> {
-        let mut policies = BTreeMap::new();
+    /// The selector is that of a slot whose policies are the maps.
+    fn try_new(shards: &CompiledShardKeys, routes: &[CompiledRoute]) -> Result<Self, Problem> {
         let mut maps = Vec::with_capacity(shards.maps.len());
         for (name, sources) in &shards.maps {
             let reader = KeyReader::try_new(sources).map_err(|problem| {
@@ -100,19 +91,9 @@ impl ShardKeys {
                 below(&format!("/key/shardKeys/maps/{name}"), problem)
             })?;
             maps.push((name.clone(), reader));
-            policies.insert(name.clone(), policy.clone());
         }
-        let config = SlotConfig {
-            format: FORMAT,
-            slot: "shard-keys".to_owned(),
-            generation: 0,
-            control: None,
-            routes: routes.to_vec(),
-            rules: shards.rules.clone(),
-            policies,
-        };
-        let selector = config.check().and_then(|()| Selector::try_new(&config));
-        let selector = selector
+        let names: Vec<&str> = maps.iter().map(|(name, _)| name.as_str()).collect();
+        let selector = Selector::compile(routes, &shards.rules, &names)
             .map_err(|error| Problem::new("invalid_shard_keys", "/key/shardKeys", error.to_string()))?;
         Ok(Self { selector, maps })
     }

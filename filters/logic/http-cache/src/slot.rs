@@ -28,12 +28,12 @@ impl CacheSlot {
         let config = SlotConfig::<CompiledCachePolicy>::read(json)?;
         let selector = Selector::try_new(&config)?;
         let mut policies = Vec::with_capacity(config.policies.len());
-        for (name, policy) in &config.policies {
+        for (name, policy) in config.policies {
             let rules = CacheRules::try_new(policy, &config.routes).map_err(|problem| {
-                let pointer = format!("/policies/{}{}", escape(name), problem.pointer);
+                let pointer = format!("/policies/{}{}", escape(&name), problem.pointer);
                 ConfigError::Invalid(format!("{pointer}: {}", problem.detail))
             })?;
-            policies.push((name.clone(), rules));
+            policies.push((name, rules));
         }
         Ok(Self {
             name: config.slot,

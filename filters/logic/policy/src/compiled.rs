@@ -13,6 +13,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::json;
 use crate::matching::RequestMatch;
 
 /// The one format that this release writes and reads.
@@ -122,27 +123,32 @@ impl<P> SlotConfig<P> {
     pub fn check(&self) -> Result<(), ConfigError> {
         check_slot(&self.slot)?;
         check_generation(self.generation)?;
-        self.check_rules()
+        let is_known = &|name: &str| self.policies.contains_key(name);
+        check_rules(&self.rules, &self.routes, is_known)
     }
+}
 
-    fn check_rules(&self) -> Result<(), ConfigError> {
-        for (index, rule) in self.rules.iter().enumerate() {
-            if !self.policies.contains_key(&rule.policy) {
-                return Err(ConfigError::Invalid(format!(
-                    "/rules/{index}/policy: no policy {:?}",
-                    rule.policy
-                )));
-            }
-            if let Some(route) = &rule.route
-                && !self.routes.iter().any(|known| &known.name == route)
-            {
-                return Err(ConfigError::Invalid(format!(
-                    "/rules/{index}/route: no route {route:?}"
-                )));
-            }
+fn check_rules(
+    rules: &[Rule],
+    routes: &[CompiledRoute],
+    is_policy: &dyn Fn(&str) -> bool,
+) -> Result<(), ConfigError> {
+    for (index, rule) in rules.iter().enumerate() {
+        if !is_policy(&rule.policy) {
+            return Err(ConfigError::Invalid(format!(
+                "/rules/{index}/policy: no policy {:?}",
+                rule.policy
+            )));
         }
-        Ok(())
+        if let Some(route) = &rule.route
+            && !routes.iter().any(|known| &known.name == route)
+        {
+            return Err(ConfigError::Invalid(format!(
+                "/rules/{index}/route: no route {route:?}"
+            )));
+        }
     }
+    Ok(())
 }
 
 fn check_slot(slot: &str) -> Result<(), ConfigError> {
@@ -167,5 +173,5 @@ fn check_generation(generation: u64) -> Result<(), ConfigError> {
 /// The place of an error is a line and a column: this is compiled into filters, where tracking the path to a field
 /// costs 40 KiB, and what a machine wrote is read by machines.
 fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, ConfigError> {
-    serde_json::from_slice(json).map_err(|error| ConfigError::Malformed(error.to_string()))
+    json::from_slice(json).map_err(|error| ConfigError::Malformed(error.to_string()))
 }

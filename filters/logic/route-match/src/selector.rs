@@ -26,18 +26,28 @@ struct CompiledRule {
 impl Selector {
     /// Compiles the routes and rules of `config`; an error names the field.
     pub fn try_new<P>(config: &SlotConfig<P>) -> Result<Self, ConfigError> {
-        let mut routes = Vec::with_capacity(config.routes.len());
-        for (index, route) in config.routes.iter().enumerate() {
-            routes.push(compile_route(route).map_err(|problem| invalid("routes", index, &problem))?);
+        let policies: Vec<&str> = config.policies.keys().map(String::as_str).collect();
+        Self::compile(&config.routes, &config.rules, &policies)
+    }
+
+    /// Compiles `routes` and `rules`, whose policies are `policies`; an error names the field.
+    pub fn compile(routes: &[CompiledRoute], rules: &[Rule], policies: &[&str]) -> Result<Self, ConfigError> {
+        let mut matchers = Vec::with_capacity(routes.len());
+        for (index, route) in routes.iter().enumerate() {
+            matchers.push(compile_route(route).map_err(|problem| invalid("routes", index, &problem))?);
         }
-        let mut rules = Vec::with_capacity(config.rules.len());
-        for (index, rule) in config.rules.iter().enumerate() {
-            rules.push(compile_rule(rule, config).map_err(|problem| invalid("rules", index, &problem))?);
+        let mut compiled = Vec::with_capacity(rules.len());
+        for (index, rule) in rules.iter().enumerate() {
+            let rule = compile_rule(rule, routes, policies);
+            compiled.push(rule.map_err(|problem| invalid("rules", index, &problem))?);
         }
-        if rules.iter().all(|rule: &CompiledRule| rule.route.is_none()) {
-            routes.clear();
+        if compiled.iter().all(|rule| rule.route.is_none()) {
+            matchers.clear();
         }
-        Ok(Self { routes, rules })
+        Ok(Self {
+            routes: matchers,
+            rules: compiled,
+        })
     }
 
     /// The index of the policy for `request`, in the order of `config.policies`. Reads only what the rules need.
@@ -71,8 +81,8 @@ fn compile_route(route: &CompiledRoute) -> Result<Vec<Matcher>, Problem> {
     route.matches.iter().enumerate().map(compile).collect()
 }
 
-fn compile_rule<P>(rule: &Rule, config: &SlotConfig<P>) -> Result<CompiledRule, Problem> {
-    let policy = config.policies.keys().position(|name| *name == rule.policy);
+fn compile_rule(rule: &Rule, routes: &[CompiledRoute], policies: &[&str]) -> Result<CompiledRule, Problem> {
+    let policy = policies.iter().position(|name| *name == rule.policy);
     let policy = policy.ok_or_else(|| {
         Problem::new(
             "unknown_policy",
@@ -81,19 +91,16 @@ fn compile_rule<P>(rule: &Rule, config: &SlotConfig<P>) -> Result<CompiledRule, 
         )
     })?;
     let matcher = rule.request_match.as_ref().map(Matcher::try_new).transpose();
+    let route = rule.route.as_deref();
     Ok(CompiledRule {
         policy,
-        route: rule
-            .route
-            .as_deref()
-            .map(|name| route_index(name, config))
-            .transpose()?,
+        route: route.map(|name| route_index(name, routes)).transpose()?,
         matcher: matcher.map_err(|problem| below("/match", problem))?,
     })
 }
 
-fn route_index<P>(name: &str, config: &SlotConfig<P>) -> Result<usize, Problem> {
-    let index = config.routes.iter().position(|route| route.name == name);
+fn route_index(name: &str, routes: &[CompiledRoute]) -> Result<usize, Problem> {
+    let index = routes.iter().position(|route| route.name == name);
     index.ok_or_else(|| Problem::new("unknown_route", "/route", format!("no route {name:?}")))
 }
 

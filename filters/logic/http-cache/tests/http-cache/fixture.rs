@@ -29,7 +29,7 @@ pub(crate) fn policy() -> Value {
 
 /// The policy, but with these members (at their JSON pointers, the last step of which may be new).
 pub(crate) fn with(changes: &[(&str, Value)]) -> CacheRules {
-    CacheRules::try_new(&serde_json::from_value(patched(changes)).unwrap(), &[]).unwrap()
+    CacheRules::try_new(serde_json::from_value(patched(changes)).unwrap(), &[]).unwrap()
 }
 
 pub(crate) fn patched(changes: &[(&str, Value)]) -> Value {

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use weir_http_cache::{CacheKey, CacheRules};
 use weir_policy::compiled::CompiledRoute;
+use weir_policy::compiled::edge_cache::CompiledCachePolicy;
 
 use crate::fixture::{lookup, patched, rules, with};
 
@@ -82,10 +83,10 @@ fn clients_of_different_shards_share_nothing() {
             },
         }),
     )]);
-    let policy = serde_json::from_value(policy).unwrap();
+    let policy: CompiledCachePolicy = serde_json::from_value(policy).unwrap();
     let route: CompiledRoute =
         serde_json::from_value(json!({"name": "shop", "match": [{"host": "shop.example"}]})).unwrap();
-    let rules = CacheRules::try_new(&policy, std::slice::from_ref(&route)).unwrap();
+    let rules = CacheRules::try_new(policy.clone(), std::slice::from_ref(&route)).unwrap();
     let tenant = |what: &str, tenant: &str| key(&rules, what, &[("x-tenant", tenant)]);
     assert_ne!(tenant("shop.example/", "a"), tenant("shop.example/", "b"));
     assert_ne!(tenant("shop.example/", "a"), key(&rules, "shop.example/", &[]));
@@ -95,7 +96,7 @@ fn clients_of_different_shards_share_nothing() {
         tenant("a.example/users/1/x", "b")
     );
 
-    let unknown = CacheRules::try_new(&policy, &[]).unwrap_err();
+    let unknown = CacheRules::try_new(policy, &[]).unwrap_err();
     assert_eq!(
         (unknown.pointer.as_str(), unknown.reason.as_str()),
         ("/key/shardKeys", "invalid_shard_keys")
@@ -106,7 +107,7 @@ fn clients_of_different_shards_share_nothing() {
 fn a_wrong_policy_is_refused_with_its_place() {
     let check = |pointer: &str, value: serde_json::Value, expected: &str| {
         let policy = serde_json::from_value(patched(&[(pointer, value)])).unwrap();
-        assert_eq!(CacheRules::try_new(&policy, &[]).unwrap_err().pointer, expected);
+        assert_eq!(CacheRules::try_new(policy, &[]).unwrap_err().pointer, expected);
     };
     check("/bypassHeaders", json!(["a", "B c"]), "/bypassHeaders/1");
     check("/varyIgnore", json!([""]), "/varyIgnore/0");

@@ -41,10 +41,13 @@ impl Vary {
     pub fn try_new(value: &str) -> Result<Self, VaryError> {
         let mut names = Vec::new();
         for name in value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-            names.push(checked(name)?);
+            let name = checked(name)?;
+            if names.len() <= MAX_VARY_NAMES
+                && let Err(place) = names.binary_search(&name)
+            {
+                names.insert(place, name);
+            }
         }
-        names.sort_unstable();
-        names.dedup();
         let joined = names.join(",");
         if names.len() > MAX_VARY_NAMES || joined.len() > MAX_VARY {
             return Err(VaryError::TooMany);
