@@ -88,7 +88,6 @@ impl<'a> MapAccess<'a> for &mut Entries<'a> {
         }
     }
 
-    #[inline(never)]
     fn next_value_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<S::Value, Error> {
         seed.deserialize(self.value)
     }

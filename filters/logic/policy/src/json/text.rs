@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use serde::Deserializer;
 use serde::de::{Error as _, Expected, Unexpected, Visitor};
+use serde_json::Error;
 use serde_json::value::RawValue;
-use serde_json::{Error, Number};
 
 use super::access::{Entries, Items, Variant};
 use super::node::Node;
@@ -44,20 +44,12 @@ impl<'a> Text<'a> {
     }
 
     #[inline(never)]
-    fn number(self, expected: &dyn Expected) -> Result<Number, Error> {
+    fn unsigned(self, expected: &dyn Expected) -> Result<u64, Error> {
         match self.node()? {
-            Node::Number(number) => Ok(number),
+            Node::Unsigned(number) => Ok(number),
+            Node::Signed(number) => Err(Error::invalid_value(Unexpected::Signed(number), expected)),
             other => Err(other.mistaken(expected)),
         }
-    }
-
-    #[inline(never)]
-    fn unsigned(self, expected: &dyn Expected) -> Result<u64, Error> {
-        let number = self.number(expected)?;
-        number.as_u64().ok_or_else(|| match number.as_i64() {
-            Some(negative) => Error::invalid_value(Unexpected::Signed(negative), expected),
-            None => Node::Number(number).mistaken(expected),
-        })
     }
 
     #[inline(never)]
@@ -139,7 +131,9 @@ impl<'a> Deserializer<'a> for Text<'a> {
         match self.node()? {
             Node::Null => visitor.visit_unit(),
             Node::Bool(value) => visitor.visit_bool(value),
-            Node::Number(number) => number.deserialize_any(visitor),
+            Node::Unsigned(number) => visitor.visit_u64(number),
+            Node::Signed(number) => visitor.visit_i64(number),
+            Node::Float(number) => visitor.visit_f64(number),
             Node::String(text) => visitor.visit_string(text),
             Node::List(items) => visitor.visit_seq(&mut Items::new(items, self.place)),
             Node::Object(members) => visitor.visit_map(&mut Entries::new(members, self)),
