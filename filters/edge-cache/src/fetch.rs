@@ -5,9 +5,10 @@
 
 use std::rc::Rc;
 
+use weir_cache_store::purge::Verdict;
 use weir_host::pairs;
 use weir_host::port::{Answer, RootHost};
-use weir_http_cache::{CacheRequest, Change, FwdReason, Headers, Hit, Method, Source, Tier, Updated};
+use weir_http_cache::{CacheRequest, Change, FwdReason, Headers, Hit, Method, Reuse, Source, Tier, Updated};
 
 use crate::EdgeCacheFilter;
 use crate::answer::Ready;
@@ -195,24 +196,17 @@ impl EdgeCacheFilter {
         }
     }
 
-    /// The origin did not say.
+    /// The origin did not say. Those who wait get what is stored where it will do for them, and else go on.
     pub(crate) fn fail(&self, fetch: Fetch, status: Option<u16>, host: &impl RootHost) {
         let now_ms = host.now_ms().unwrap_or(fetch.sent_ms);
         fetch.visit.policy.counts.validation(Validation::Failed);
-        let stale_will_do = matches!(
-            fetch.purpose,
-            Purpose::Validate {
-                stale_if_error: true,
-                ..
-            }
-        );
         let message = fetch.fill.message(&fetch.visit);
         let mut waiting = self.memory.waiting.take(message.policy, message.key);
         if let Purpose::Validate { client, .. } = &fetch.purpose {
             waiting.insert(0, Rc::clone(client));
         }
         for visit in waiting.into_iter().filter(|visit| visit.is_held()) {
-            if stale_will_do {
+            if self.stale_will_do(&visit, &fetch.stored, now_ms, host) {
                 let hit = Hit {
                     now_ms,
                     tier: Tier::Shared,
@@ -227,6 +221,23 @@ impl EdgeCacheFilter {
             }
         }
         self.abandon(&fetch.visit, fetch.fill, now_ms, host);
+    }
+
+    /// Whether what is stored is an answer to a request where the origin fails. It may have been purged in the meantime.
+    fn stale_will_do(&self, visit: &Visit, stored: &Stored, now_ms: u64, host: &impl RootHost) -> bool {
+        let Ok(verdict) = self.verdict(visit, stored, now_ms, host) else {
+            return false;
+        };
+        let soft = verdict == Verdict::Soft;
+        let reuse = visit
+            .policy
+            .rules
+            .reuse(&visit.request, &stored.object.head, now_ms, soft);
+        let will_do = matches!(
+            reuse,
+            Reuse::Validate { stale_if_error: true } | Reuse::StaleWhileRevalidate | Reuse::Fresh
+        );
+        will_do && verdict != Verdict::Gone
     }
 
     /// Answers a held request with what is stored.

@@ -263,3 +263,41 @@ fn a_purge_is_obeyed_after_a_change_of_module_too() {
     cached.reload(&controlled(plain()));
     assert!(!is_hit(&cached.get(1, "/a/1")));
 }
+
+#[test]
+fn what_was_purged_meanwhile_does_not_stand_in_for_an_answer_that_fails() {
+    let cached = purged_by(
+        1,
+        plain_with("/stale/ifErrorMs", json!(60_000)),
+        page(8, false, &[purge(&json!({"tags": ["a"]}), false, None)]),
+    );
+    cached.origin.always(
+        fresh(1)
+            .header("surrogate-key", "a")
+            .header("etag", "\"e\"")
+            .body("old"),
+    );
+    cached.get(0, "/a/1");
+    cached.advance(1_200);
+    cached.origin.always(Answer::status(500).after(ms(1_800)));
+    let before = cached.send(0, Request::get("/a/1"));
+    cached.advance(1_500);
+    let after = cached.send(0, Request::get("/a/1"));
+    cached.origin.always(fresh(600).body("new"));
+    cached.advance(1_000);
+    assert!(before.is_complete());
+    assert_eq!(text(&after.response().unwrap()), "new");
+}
+
+#[test]
+fn a_stale_answer_stands_in_only_for_those_it_is_for() {
+    let cached = Cached::on(1, &plain_with("/stale/ifErrorMs", json!(60_000)));
+    cached.origin.always(fresh(1).body("old"));
+    cached.get(0, "/a");
+    cached.advance(1_200);
+    cached.origin.always(Answer::status(500).after(ms(100)));
+    let first = cached.send(0, Request::get("/a"));
+    let signed = cached.send(0, Request::get("/a").header("authorization", "Basic YTpi"));
+    cached.advance(300);
+    assert_eq!([first.status(), signed.status()], [200, 500]);
+}
