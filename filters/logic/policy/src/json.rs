@@ -5,8 +5,9 @@
 //! all types, and a type only takes what it names. Every level of an object is read once for each level above it,
 //! which nobody feels: objects are few levels deep, and read once.
 //!
-//! The answer is serde_json's, but for this: an array is no struct, keys of maps are strings, and the place of an error is
-//! that of the value which is at fault or the last one before it.
+//! The answer is serde_json's, but for this: an array is no struct, keys of maps are strings, what is skipped is UTF-8 as
+//! well, and the place of an error is that of the value which is at fault or the last one before it. Not for types that
+//! contain themselves: how deep they are read is not limited.
 //!
 //! ```
 //! let sizes: Vec<u32> = weir_policy::json::from_slice(b"[1, 2]").unwrap();
