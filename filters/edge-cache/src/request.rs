@@ -217,8 +217,8 @@ impl EdgeCacheFilter {
                 if let Some(filling) = found.refreshing {
                     return Ok(self.follow(visit, &place, filling, in_vain, now_ms, host));
                 }
-                let known = (found.stamp, stale_if_error);
-                self.validate(visit, place, stored, known, in_vain, now_ms, host)
+                let known = (found.stamp, stale_if_error, in_vain);
+                self.validate(visit, place, stored, known, now_ms, host)
             }
             Reuse::Unusable(_) => self.miss(visit, place, seen, (FwdReason::Miss, held), now_ms, host),
         }
@@ -355,8 +355,7 @@ impl EdgeCacheFilter {
         visit: &Rc<Visit>,
         place: Place,
         stored: Stored,
-        (stamp, stale_if_error): (u64, bool),
-        in_vain: bool,
+        (stamp, stale_if_error, in_vain): (u64, bool, bool),
         now_ms: u64,
         host: &impl Host,
     ) -> Result<Looked, HostError> {

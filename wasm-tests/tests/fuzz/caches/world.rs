@@ -50,6 +50,8 @@ pub(super) struct World {
     purges: u64,
     /// Something has failed: what was purged, nobody knows.
     stormy: bool,
+    /// The origin has broken off an answer.
+    resets: bool,
 }
 
 fn said(error: impl std::fmt::Display) -> Violation {
@@ -86,6 +88,7 @@ impl World {
             purged: [0; 4],
             purges: 0,
             stormy: false,
+            resets: false,
         };
         world.configure()?;
         world.advance(1_000)?;
@@ -106,7 +109,10 @@ impl World {
 
     pub(super) fn take(&mut self, deed: &Deed) -> Result<(), Violation> {
         match deed {
-            Deed::Origin(origin) => self.script.lock().unwrap().origin = Some(origin.clone()),
+            Deed::Origin(origin) => {
+                self.resets |= origin.resets;
+                self.script.lock().unwrap().origin = Some(origin.clone());
+            }
             Deed::Ask { worker, ask, times } => (0..*times).for_each(|_| self.ask(*worker, ask)),
             Deed::Change { worker, path, tenant } => self.change(*worker, *path, *tenant),
             Deed::Purge(path) => self.purge(*path)?,
@@ -236,7 +242,10 @@ impl World {
             .response()
             .filter(|_| client.exchange.is_complete())
         else {
-            return Ok(None);
+            return match self.resets || self.stormy {
+                true => Ok(None),
+                false => Err(format!("half an answer: {}", client.exchange)),
+            };
         };
         let body = read(client, &response)?;
         let Some(number) = body
