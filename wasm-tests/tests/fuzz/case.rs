@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::caches::{self, Caches};
 use crate::history::History;
 use crate::limits::{self, Limits};
 use crate::placement::{self, Placement};
@@ -22,6 +23,8 @@ pub(crate) enum Case {
     Placement(Placement),
     /// What passes is what may.
     Limits(Limits),
+    /// Everyone gets an answer that is for it.
+    Caches(Caches),
 }
 
 /// A case that was found.
@@ -40,6 +43,7 @@ impl Case {
             Self::Twice(history) => twice(history),
             Self::Placement(placement) => placement::check(placement),
             Self::Limits(limits) => limits::check(limits),
+            Self::Caches(caches) => caches::check(caches),
         };
         catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|_| Err("a panic, as printed".to_owned()))
     }
@@ -51,6 +55,7 @@ impl Case {
             Self::Twice(history) => Box::new(history.smaller().map(Self::Twice)),
             Self::Placement(_) => Box::new(std::iter::empty()),
             Self::Limits(limits) => Box::new(limits.smaller().map(Self::Limits)),
+            Self::Caches(caches) => Box::new(caches.smaller().map(Self::Caches)),
         }
     }
 }

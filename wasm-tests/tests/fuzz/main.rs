@@ -12,6 +12,7 @@
 
 mod asked;
 mod budget;
+mod caches;
 mod case;
 mod cases;
 mod configuration;

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use crate::caches::{calm_caches, stormy_caches};
 use crate::case::Case;
 use crate::fuzzer::fuzz;
 use crate::history::{break_in, history};
@@ -43,4 +44,17 @@ fn limits() {
 #[test]
 fn limits_in_a_storm() {
     fuzz("limits_in_a_storm", 100, stormy_limits().prop_map(Case::Limits));
+}
+
+/// Every request is answered once, in full, by what is for it: never by another's answer, a purged one, or one that must not be
+/// stored.
+#[test]
+fn caches() {
+    fuzz("caches", 25, calm_caches().prop_map(Case::Caches));
+}
+
+/// Whatever the host answers and the clock says: no trap, and nobody waits for ever or gets another's answer.
+#[test]
+fn caches_in_a_storm() {
+    fuzz("caches_in_a_storm", 25, stormy_caches().prop_map(Case::Caches));
 }
