@@ -139,7 +139,7 @@ impl EdgeCacheFilter {
             tags: head.tags.iter().map(Vec::as_slice),
         };
         let judged = Cell::<Judged>::default();
-        self.purges().verdict(&Values(host), object, &judged, now_ms).ok()
+        self.purges.verdict(&Values(host), object, &judged, now_ms).ok()
     }
 
     /// Stores under the key that the response's `Vary` asks for.

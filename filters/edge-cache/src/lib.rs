@@ -69,6 +69,7 @@ pub struct EdgeCacheFilter {
     policies: Vec<Rc<Policy>>,
     counts: Counts,
     memory: Rc<Memory>,
+    purges: Purges,
     /// Calls of this root that are under way.
     calls: RefCell<Vec<(CallId, Work)>>,
 }
@@ -79,19 +80,16 @@ impl EdgeCacheFilter {
     fn new(slot: CacheSlot, counters: &Counters) -> Self {
         let compiled = |(name, rules)| Rc::new(Policy::new(name, rules, counters));
         Self {
-            slot: slot.name,
             generation: slot.generation,
             control: slot.control,
             selector: slot.selector,
             policies: slot.policies.into_iter().map(compiled).collect(),
             counts: Counts::new(counters),
             memory: Rc::default(),
+            purges: Purges::new(&slot.name),
             calls: RefCell::default(),
+            slot: slot.name,
         }
-    }
-
-    fn purges(&self) -> Rc<Purges> {
-        self.memory.purges(&self.slot)
     }
 
     /// Only what this worker has met.
@@ -199,7 +197,7 @@ impl Filter for EdgeCacheFilter {
     }
 
     fn on_events(&self, page: &EventPage, host: &impl RootHost) -> Result<(), HostError> {
-        let purged = self.purges().apply(&Values(host), page);
+        let purged = self.purges.apply(&Values(host), page);
         let purged = purged.map_err(|_| HostError::BadArgument)?;
         if purged {
             self.counts.purges.count();

@@ -1,10 +1,9 @@
 //! What a VM keeps over all configurations.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use weir_cache_store::purge::Purges;
 use weir_cache_store::{Layout, Store};
 use weir_host::HostError;
 use weir_host::port::SharedData;
@@ -13,6 +12,8 @@ use crate::post::{Message, Post};
 use crate::waiting::Waiting;
 use crate::work::Work;
 
+/// Where the last VM's number stands, whatever slots they run.
+const NUMBERS: &[u8] = b"weir.edge-cache/vms";
 /// How often a compare-and-set is tried.
 const ATTEMPTS: usize = 32;
 /// Of all bytes that a policy allows, this part is for the copies of one worker: one of so many.
@@ -24,7 +25,6 @@ pub struct Memory {
     /// Which of the process's VMs this is.
     number: Cell<Option<u32>>,
     stores: RefCell<Vec<(String, Rc<Store>)>>,
-    purges: OnceCell<Rc<Purges>>,
     pub(crate) waiting: Waiting,
     pub(crate) post: Post,
     /// What has changed, for those who wait in this VM: the next root callback tells them.
@@ -35,17 +35,16 @@ pub struct Memory {
 
 impl Memory {
     /// This VM's number in its process: no other VM has or had it.
-    pub(crate) fn number(&self, slot: &str, host: &impl SharedData) -> Result<u32, HostError> {
+    pub(crate) fn number(&self, host: &impl SharedData) -> Result<u32, HostError> {
         if let Some(number) = self.number.get() {
             return Ok(number);
         }
-        let key = format!("{slot}/vms").into_bytes();
         for _ in 0..ATTEMPTS {
-            let found = host.load(&key)?;
+            let found = host.load(NUMBERS)?;
             let version = found.as_ref().map(|(_, version)| *version);
             let last = found.and_then(|(bytes, _)| bytes.first_chunk().copied().map(u32::from_le_bytes));
             let number = last.unwrap_or_default().wrapping_add(1);
-            match host.store(&key, &number.to_le_bytes(), version) {
+            match host.store(NUMBERS, &number.to_le_bytes(), version) {
                 Err(HostError::CasMismatch) => {}
                 Err(error) => return Err(error),
                 Ok(()) => {
@@ -72,7 +71,7 @@ impl Memory {
             return Ok(store);
         }
         let own = usize::try_from(layout.total_bytes() / OWN_PART).unwrap_or(usize::MAX);
-        let store = Rc::new(Store::new(&name, layout, self.number(slot, host)?, own));
+        let store = Rc::new(Store::new(&name, layout, self.number(host)?, own));
         self.stores.borrow_mut().push((name, Rc::clone(&store)));
         Ok(store)
     }
@@ -86,10 +85,5 @@ impl Memory {
     /// Whether nobody waits for anything.
     pub(crate) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.work.borrow().is_empty()
-    }
-
-    /// The purges of the slot.
-    pub(crate) fn purges(&self, slot: &str) -> Rc<Purges> {
-        Rc::clone(self.purges.get_or_init(|| Rc::new(Purges::new(slot))))
     }
 }

@@ -89,7 +89,7 @@ impl Post {
         if told {
             return Ok(false);
         }
-        let name = format!("{slot}/post/{}", memory.number(slot, host)?);
+        let name = format!("{slot}/post/{}", memory.number(host)?);
         let queue = host.open_queue(&name)?;
         self.tell(queue, slot, now_ms, host)?;
         self.queue.set(Some(queue));

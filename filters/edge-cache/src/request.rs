@@ -239,7 +239,7 @@ impl EdgeCacheFilter {
             tags: stored.object.head.tags.iter().map(Vec::as_slice),
         };
         let judged = stored.content().judged();
-        let verdict = self.purges().verdict(&Values(host), object, judged, now_ms);
+        let verdict = self.purges.verdict(&Values(host), object, judged, now_ms);
         verdict.map_err(failed)
     }
 
@@ -302,7 +302,7 @@ impl EdgeCacheFilter {
         host: &impl Host,
     ) -> Result<Claim, HostError> {
         let store = visit.policy.store(&self.slot, &self.memory, host)?;
-        let revision = self.purges().revision(&Values(host), now_ms).map_err(failed)?;
+        let revision = self.purges.revision(&Values(host), now_ms).map_err(failed)?;
         let fill = weir_cache_store::Fill {
             now_ms,
             until_ms: now_ms.saturating_add(visit.policy.spec().coalesce.timeout_ms.into()),
