@@ -19,7 +19,7 @@ const CLIENTS: usize = 100;
 fn patient(tier2: bool) -> Value {
     let mut spec = json!({"coalesce": {"timeout": "60s"}});
     if tier2 {
-        spec["tier2"] = json!({"backend": "tier", "timeout": "60s", "wait": "50s"});
+        spec["tier2"] = json!({"backend": "tier", "timeout": "60s", "wait": "30s"});
     }
     spec
 }
