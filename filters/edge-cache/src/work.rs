@@ -11,6 +11,9 @@ use crate::tier2::TierCall;
 /// A call is given up by the filter so long after Envoy should have ended it, milliseconds.
 const GRACE_MS: u64 = 1_000;
 
+/// What the tier that all proxies share is called in calls.
+const TIER_AUTHORITY: &str = "weir-cache-tier";
+
 /// Something that the root does.
 #[derive(Debug)]
 pub(crate) enum Work {
@@ -40,12 +43,11 @@ impl Outgoing {
         }
     }
 
-    /// The request line.
+    /// The request line. The cluster's name is no authority (RFC 3986 section 3.2): HTTP/2 servers reset a request with `/` in it.
     pub(crate) fn line(&mut self, method: &str, path: &str) {
-        let authority = self.cluster.clone();
         self.field(":method", method);
         self.field(":path", path);
-        self.field(":authority", &authority);
+        self.field(":authority", TIER_AUTHORITY);
     }
 
     pub(crate) fn field(&mut self, name: &str, value: &str) {

@@ -1,60 +1,18 @@
 //! `weir cache-tier`, as processes: one Redis, several tiers, a control plane.
 
-use std::net::IpAddr;
-
 use http::Method;
-use tempfile::TempDir;
 use weir_policy::cache_tier::{
     LEASE_HEADER, REVISION_HEADER, TTL_HEADER, URL_HEADER, lookup_path, object_path,
 };
 
 use crate::support::client::{Answer, Client};
-use crate::support::loopback::{address, at};
-use crate::support::process::{Process, run, stderr, weir};
+use crate::support::process::{run, stderr, weir};
 use crate::support::redis::Redis;
 use crate::support::stack::Stack;
+use crate::support::tier::Tier;
 use crate::support::wait::until;
 
-const PORT: u16 = 8_700;
 const KEY: &str = "00112233445566778899aabbccddeeff";
-
-struct Tier {
-    client: Client,
-    process: Process,
-    ip: IpAddr,
-    _home: TempDir,
-}
-
-impl Tier {
-    async fn start(redis: &Redis, arguments: &[&str]) -> Self {
-        let (ip, home) = (address(), tempfile::tempdir().unwrap());
-        let mut command = weir();
-        command
-            .args(["cache-tier", "--redis", &redis.url(), "--redis-timeout", "5s"])
-            .args(["--listen", &at(ip, PORT).to_string()])
-            .args(arguments);
-        let mut tier = Self {
-            client: Client::new(at(ip, PORT)),
-            process: Process::start(command, &home.path().join("tier.log")),
-            ip,
-            _home: home,
-        };
-        let (client, process) = (&tier.client, &mut tier.process);
-        until("the tier has Redis", async || {
-            process.assert_alive();
-            let health = client.send(Method::GET, "/healthz", &[], "").await.ok()?;
-            health.text().contains(r#""redis":"up""#).then_some(())
-        })
-        .await;
-        tier
-    }
-
-    async fn metric(&self, name: &str) -> Option<String> {
-        let metrics = self.client.get("/metrics", &[]).await.text();
-        let line = metrics.lines().find(|line| line.starts_with(name))?;
-        Some(line.rsplit_once(' ')?.1.to_owned())
-    }
-}
 
 async fn lookup(client: Client, wait_ms: u32) -> Result<Answer, String> {
     let path = lookup_path("default", "shop", KEY, wait_ms, false);
@@ -124,7 +82,7 @@ async fn a_tier_follows_a_control_plane() {
 async fn what_an_operator_gets_wrong_is_named() {
     let redis = Redis::start().await;
     let tier = Tier::start(&redis, &[]).await;
-    let taken = at(tier.ip, PORT).to_string();
+    let taken = tier.address.to_string();
     for (arguments, words) in [
         (["--listen", &taken], [taken.as_str(), "--listen"]),
         (

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::support::client::Client;
-use crate::support::documents::{PROXY_PORT, document, shard_map};
+use crate::support::documents::{PROXY_PORT, document, gateway_named, shard_map};
 use crate::support::loopback::{address, at};
 use crate::support::proxy::Proxy;
 use crate::support::stack::Stack;
@@ -22,15 +22,6 @@ const RATE: u64 = 300;
 const BURST: u64 = 30;
 /// What each proxy is asked for in a second: twice the quota in all.
 const DEMAND: [u64; 3] = [360, 180, 60];
-
-fn gateway(name: &str, ip: IpAddr) -> Value {
-    let listener = json!({"address": ip.to_string(), "port": PROXY_PORT});
-    document(
-        "Gateway",
-        name,
-        json!({"listeners": [listener], "routes": [{"name": "all"}]}),
-    )
-}
 
 /// Only for `/limited`, so that nothing else uses it up.
 fn policy() -> Value {
@@ -53,7 +44,7 @@ async fn fleet() -> (Stack, Vec<Proxy>) {
         .map(|number| (format!("edge-{number}"), address()))
         .collect();
     let mut documents = stack.backends();
-    documents.extend(gateways.iter().map(|(name, ip)| gateway(name, *ip)));
+    documents.extend(gateways.iter().map(|(name, ip)| gateway_named(name, *ip)));
     let mut map = shard_map(&["a", "b", "c"]);
     map["spec"]["targetRefs"] = json!([]);
     documents.extend([map, policy()]);

@@ -11,6 +11,9 @@
 
 mod cache;
 mod cache_tier;
+mod cached_streams;
+mod caching;
+mod caching_fleet;
 mod change;
 mod failure;
 mod fleet;
@@ -21,6 +24,7 @@ mod operator;
 mod quota;
 mod refusal;
 mod routing;
+mod stampede;
 mod static_config;
 mod support;
 mod upgrades;

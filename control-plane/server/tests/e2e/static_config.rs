@@ -8,20 +8,25 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::loopback::address;
+use crate::support::client::Client;
+use crate::support::documents::PROXY_PORT;
+use crate::support::loopback::{address, at};
+use crate::support::origin::{Origin, is_fill, is_hit};
 use crate::support::process::{Process, envoy, modules_dir, run, stdout, weir};
 use crate::support::proxy::Proxy;
 use crate::support::shards::Shard;
 
 const DOCUMENTS: [&str; 4] = ["gateway.yaml", "backends.yaml", "orders.yaml", "limits.yaml"];
-const FILTERS: [&str; 2] = ["shard-router", "rate-limit"];
+/// The cache's configuration has no shards, so that clients share answers.
+const CACHED: [&str; 2] = ["gateway.yaml", "products.yaml"];
+const FILTERS: [&str; 3] = ["shard-router", "rate-limit", "edge-cache"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn with_samples(command: &mut Command) {
-    for file in DOCUMENTS {
+fn with_samples(command: &mut Command, files: &[&str]) {
+    for file in files {
         command.arg("-f").arg(root().join("scripts/sample").join(file));
     }
 }
@@ -52,7 +57,12 @@ fn static_configurations_are_what_compile_writes() {
     for filter in FILTERS {
         let mut compile = weir();
         compile.args(["compile", "--filter", filter]);
-        with_samples(&mut compile);
+        let files: &[&str] = if filter == "edge-cache" {
+            &CACHED
+        } else {
+            &DOCUMENTS
+        };
+        with_samples(&mut compile, files);
         let compiled = run(compile);
         assert!(compiled.status.success(), "{compiled:?}");
         let expected = stdout(&compiled);
@@ -141,10 +151,29 @@ async fn limits_need_no_control_plane() {
     assert_eq!(proxy.generation().await, 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cache_needs_no_control_plane() {
+    let ip = address();
+    let origin = Origin::start_at(ip, 9_101).await;
+    let home = tempfile::tempdir().unwrap();
+    let mut proxy = start("edge-cache", ip, &home);
+    proxy.serving().await;
+    let first = proxy.get("/products/1", &[]).await;
+    assert!(is_fill(&first), "{first:?}");
+    for _ in 0..10 {
+        let fresh = Client::new(at(ip, PROXY_PORT));
+        let again = fresh.get("/products/1", &[]).await;
+        assert!(is_hit(&again), "{again:?}");
+        assert_eq!(again.body, first.body);
+    }
+    assert_eq!(origin.asked("/products/1"), 1);
+    assert_eq!(proxy.generation().await, 1);
+}
+
 fn owners(keys: &[String]) -> BTreeMap<String, String> {
     let mut command = weir();
     command.args(["ring", "owner", "-o", "json"]);
-    with_samples(&mut command);
+    with_samples(&mut command, &DOCUMENTS);
     command.arg("--").args(keys);
     let output = run(command);
     let answer: Value =

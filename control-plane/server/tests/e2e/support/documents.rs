@@ -13,10 +13,14 @@ pub(crate) const PROXY_PORT: u16 = 10_000;
 
 /// A Gateway that sends everything to the shards.
 pub(crate) fn gateway(ip: IpAddr) -> Value {
+    gateway_named("edge", ip)
+}
+
+pub(crate) fn gateway_named(name: &str, ip: IpAddr) -> Value {
     let listener = json!({"address": ip.to_string(), "port": PROXY_PORT});
     document(
         "Gateway",
-        "edge",
+        name,
         json!({"listeners": [listener], "routes": [{"name": "all"}]}),
     )
 }

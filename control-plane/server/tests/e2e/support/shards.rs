@@ -59,7 +59,7 @@ async fn serve(ip: IpAddr, port: u16, shard: &str, replica: &str) -> SocketAddr 
 }
 
 /// The connection becomes one that sends back what it gets.
-fn upgrade(identity: &Value, request: &mut Request<Incoming>) -> Response<Full<Bytes>> {
+pub(super) fn upgrade(shard: &str, request: &mut Request<Incoming>) -> Response<Full<Bytes>> {
     let upgraded = hyper::upgrade::on(request);
     tokio::spawn(async move {
         let (mut reader, mut writer) = tokio::io::split(TokioIo::new(upgraded.await.unwrap()));
@@ -69,7 +69,7 @@ fn upgrade(identity: &Value, request: &mut Request<Incoming>) -> Response<Full<B
         .status(StatusCode::SWITCHING_PROTOCOLS)
         .header("connection", "upgrade")
         .header("upgrade", "websocket")
-        .header("x-shard", identity["shard"].as_str().unwrap())
+        .header("x-shard", shard)
         .body(Full::default())
         .unwrap()
 }
@@ -77,7 +77,7 @@ fn upgrade(identity: &Value, request: &mut Request<Incoming>) -> Response<Full<B
 /// A request says itself how long its answer takes.
 async fn answer(mut identity: Value, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
     if request.headers().contains_key("upgrade") {
-        return upgrade(&identity, &mut request);
+        return upgrade(identity["shard"].as_str().unwrap(), &mut request);
     }
     let delay = request
         .headers()
