@@ -11,6 +11,7 @@ use weir_host::port::SharedData;
 
 use crate::post::Post;
 use crate::waiting::Waiting;
+use crate::warm::Warmed;
 use crate::work::Work;
 
 /// How often a compare-and-set is tried.
@@ -29,6 +30,7 @@ pub struct Memory {
     pub(crate) post: Post,
     /// What the next root callback does.
     pub(crate) work: RefCell<VecDeque<Work>>,
+    pub(crate) warmed: Warmed,
 }
 
 impl Memory {
