@@ -1,4 +1,6 @@
-//! `weir cache`: what is purged with what.
+//! `weir cache`: what is purged with what, and what is fetched before anybody asks for it.
+
+mod warm;
 
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,7 @@ use crate::console::Console;
 use crate::documents::NamespaceOptions;
 use crate::failure::{EXIT_CODES, Failure};
 use crate::table;
+pub use warm::WarmOptions;
 
 /// What to do with caches.
 #[derive(Debug, Subcommand)]
@@ -22,6 +25,11 @@ pub enum CacheCommand {
     /// them durably, up to 256 of a tag and 100000 in all; a purge that came to more than 10000 tags purges everything.
     #[command(subcommand)]
     Deps(DepsCommand),
+    /// Fetch answers before anybody asks for them, now; without a policy: show when strategies run, and what came of runs
+    ///
+    /// Each proxy asks its own listener, as a client would; proxies with a common tier share the work.
+    #[command(after_help = format!("{}\n\n{EXIT_CODES}", warm::EXAMPLES))]
+    Warm(WarmOptions),
 }
 
 /// What to do with dependencies.
@@ -85,7 +93,10 @@ pub(crate) async fn run(
     client: &Client,
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
-    let CacheCommand::Deps(command) = command;
+    let command = match command {
+        CacheCommand::Deps(command) => command,
+        CacheCommand::Warm(options) => return warm::run(options, client, console).await,
+    };
     match command {
         DepsCommand::Set(options) => set(options, client, console).await,
         DepsCommand::Get(options) => {

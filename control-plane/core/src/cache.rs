@@ -1,15 +1,28 @@
 //! Caches: which answers are to go, and what goes with them.
 
+mod cdn;
 mod dependency;
 mod purge;
+mod schedule;
 mod text;
+mod warm;
 
 use weir_policy::name::Name;
 
+pub(crate) use cdn::CdnBacklogs;
+pub use cdn::{
+    CdnFailure, CdnOutcome, CdnPurge, CdnSettled, CdnStatus, CdnTarget, MAX_WAITING, MAX_WAITING_BYTES,
+};
 pub(crate) use dependency::Dependencies;
 pub use dependency::{DependencyChange, MAX_DEPENDENCIES, MAX_EDGES, MAX_EXPANDED, TagDependencies};
 pub use purge::{MAX_TARGETS, PurgeDone, PurgeProgress, PurgeRequest, PurgeScope};
+pub use schedule::{Due, Schedule, Timetable};
 pub use text::MAX_TEXT;
+pub(crate) use warm::WarmRuns;
+pub use warm::{
+    MAX_CHUNK, MAX_RUNS, WarmDone, WarmJob, WarmRequest, WarmRun, WarmRunStatus, WarmStatus, WarmStrategy,
+    warming_proxies,
+};
 
 use crate::node::GatewayRef;
 use crate::proxy::Proxies;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use weir_policy::document::cache_policy::CachePolicySpec;
 use weir_policy::document::gateway::GatewaySpec;
 use weir_policy::document::mode::Mode;
 use weir_policy::document::shard_map::{ShardMapSpec, ShardSpec};
@@ -67,10 +68,20 @@ fn own_backends<'a>(state: &'a State, gateway: &GatewayRef) -> impl Iterator<Ite
 }
 
 fn tiers<'a>(state: &'a State, gateway: &'a GatewayRef) -> impl Iterator<Item = &'a Name> {
+    caches(state, gateway).filter_map(|policy| policy.tier2.as_ref().map(|tier2| &tier2.backend))
+}
+
+/// Whether a CachePolicy in force has the Gateway's proxies fetch what nobody has asked for yet.
+pub(crate) fn has_warming(state: &State, gateway: &GatewayRef) -> bool {
+    caches(state, gateway).any(|policy| !policy.warming.is_empty())
+}
+
+/// The CachePolicies in force that are attached to the Gateway.
+fn caches<'a>(state: &'a State, gateway: &'a GatewayRef) -> impl Iterator<Item = &'a CachePolicySpec> {
     let policies = state.of_kind(&gateway.namespace, Kind::CachePolicy);
     policies.filter_map(|(_, stored)| match &stored.document.spec {
         Spec::CachePolicy(policy) if policy.mode != Mode::Off && is_attached(&stored.document, gateway) => {
-            policy.tier2.as_ref().map(|tier2| &tier2.backend)
+            Some(policy.as_ref())
         }
         _ => None,
     })

@@ -1,7 +1,10 @@
-//! Cluster names: `weir/<namespace>/<map>/<shard>/read|write`, `weir/<namespace>/backend/<backend>`.
+//! Cluster names: `weir/<namespace>/<map>/<shard>/read|write`, `weir/<namespace>/backend/<backend>`,
+//! `weir/<namespace>/gateway/<gateway>/self`.
 
 use weir_policy::document::Identity;
 use weir_policy::name::Name;
+
+use crate::node::GatewayRef;
 
 /// What a shard's cluster is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,4 +32,9 @@ pub(crate) fn shard_cluster(map: &Identity, shard: &Name, role: ClusterRole) -> 
 /// The cluster of a whole Backend, for the routes and the policies that name it.
 pub(crate) fn backend_cluster(namespace: &Name, backend: &Name) -> String {
     format!("weir/{namespace}/backend/{backend}")
+}
+
+/// The cluster of a proxy's own listener.
+pub(crate) fn own_cluster(gateway: &GatewayRef) -> String {
+    format!("weir/{}/gateway/{}/self", gateway.namespace, gateway.name)
 }

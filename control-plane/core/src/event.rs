@@ -6,6 +6,8 @@ use weir_policy::document::Identity;
 use weir_policy::name::Name;
 use weir_policy::proxy::Notice;
 
+use crate::cache::CdnOutcome;
+
 /// The position of an event in the store: 1, 2, 3, … without gaps. 0 is "before the first".
 pub type Revision = u64;
 
@@ -41,6 +43,15 @@ pub enum Change {
         /// On what it depends from now on; empty: on nothing.
         depends_on: Vec<String>,
     },
+    /// A CDN was told of a purge, and of all before it; no document changed.
+    CdnSettled {
+        /// Whose CDN.
+        policy: Identity,
+        /// The purge.
+        revision: Revision,
+        /// How it ended.
+        outcome: CdnOutcome,
+    },
 }
 
 impl Change {
@@ -48,7 +59,7 @@ impl Change {
     pub const fn identity(&self) -> Option<&Identity> {
         match self {
             Self::Put { identity, .. } | Self::Delete { identity } => Some(identity),
-            Self::Notice { .. } | Self::CacheDependencies { .. } => None,
+            Self::Notice { .. } | Self::CacheDependencies { .. } | Self::CdnSettled { .. } => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use weir_policy::name::Name;
-use weir_policy::proxy::{EventPage, Notice, ProxyEvent, Purged};
+use weir_policy::proxy::{EventPage, Notice, ProxyEvent};
 
 use crate::event::Revision;
 use crate::state::State;
@@ -28,14 +28,16 @@ struct Kept {
 
 /// How long what a notice says is; what frames it does not count.
 fn bytes(notice: &Notice) -> usize {
-    let texts = match notice {
-        Notice::QuotaReset(reset) => reset.key.as_deref().unwrap_or_default(),
-        Notice::CachePurge(purge) => match &purge.what {
-            Purged::All => &[],
-            Purged::Tags(texts) | Purged::Urls(texts) | Purged::Prefixes(texts) => texts.as_slice(),
-        },
-    };
-    texts.iter().map(String::len).sum()
+    let length = |texts: &[String]| texts.iter().map(String::len).sum();
+    match notice {
+        Notice::QuotaReset(reset) => length(reset.key.as_deref().unwrap_or_default()),
+        Notice::CachePurge(purge) => length(purge.what.texts()),
+        Notice::CacheWarm(warm) => {
+            let nodes = warm.nodes.as_deref().unwrap_or_default();
+            let headers = warm.headers.iter().map(|(name, value)| name.len() + value.len());
+            length(&warm.urls) + length(nodes) + headers.sum::<usize>()
+        }
+    }
 }
 
 impl Kept {

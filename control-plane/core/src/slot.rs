@@ -129,8 +129,15 @@ pub fn compile(state: &State, gateway: &GatewayRef) -> Vec<CompiledSlot> {
 
 /// Whether a filter of a Gateway's proxies has any policy.
 pub fn has_policies(state: &State, gateway: &GatewayRef, filter: &str) -> bool {
+    !policies_of(state, gateway, filter).is_empty()
+}
+
+/// The policies of a filter of a Gateway's proxies, by `<namespace>/<name>`.
+pub(crate) fn policies_of(state: &State, gateway: &GatewayRef, filter: &str) -> BTreeSet<String> {
     let compiler = FILTERS.iter().find(|compiler| compiler.filter == filter);
-    compiler.is_some_and(|compiler| !(compiler.compile)(state, gateway).attached.is_empty())
+    compiler
+        .map(|compiler| (compiler.compile)(state, gateway).attached)
+        .unwrap_or_default()
 }
 
 /// A slot's name.

@@ -7,8 +7,9 @@ use serde_json::Value;
 use weir_policy::document::{Document, Identity, Kind};
 use weir_policy::name::Name;
 use weir_policy::problem::Problem;
+use weir_policy::proxy::Notice;
 
-use crate::cache::Dependencies;
+use crate::cache::{CdnBacklogs, CdnSettled, Dependencies, WarmRuns};
 use crate::event::{Change, Event, Revision};
 use crate::node::GatewayRef;
 use crate::notice::Notices;
@@ -45,6 +46,8 @@ pub struct State {
     documents_revision: Revision,
     pub(crate) notices: Notices,
     pub(crate) dependencies: Dependencies,
+    pub(crate) cdn_backlogs: CdnBacklogs,
+    pub(crate) warm_runs: WarmRuns,
 }
 
 /// A stored event that this release can't read.
@@ -137,6 +140,7 @@ impl State {
             }
             Change::Delete { identity } => self.replace(identity, None, event.revision),
             Change::Notice { namespace, notice } => {
+                self.take_notice(event, namespace, notice);
                 self.notices
                     .push(event.revision, namespace.clone(), notice.clone());
             }
@@ -145,14 +149,38 @@ impl State {
                 tag,
                 depends_on,
             } => self.dependencies.set(namespace, tag, depends_on),
+            Change::CdnSettled {
+                policy,
+                revision,
+                outcome,
+            } => {
+                let settled = CdnSettled::new(event, *revision, *outcome);
+                self.cdn_backlogs.settle(policy, settled);
+            }
         }
         self.revision = event.revision;
         Ok(())
     }
 
+    /// What a notice is to others than proxies.
+    fn take_notice(&mut self, event: &Event, namespace: &Name, notice: &Notice) {
+        match notice {
+            Notice::CachePurge(purge) => {
+                let policies = self.cdns_of(namespace, purge);
+                self.cdn_backlogs.purged(policies, event.revision, purge);
+            }
+            Notice::CacheWarm(warm) => self.warm_runs.warmed(event, warm),
+            Notice::QuotaReset(_) => {}
+        }
+    }
+
     /// Puts a document in place, or takes it out.
     pub(crate) fn replace(&mut self, identity: &Identity, document: Option<Document>, revision: Revision) {
         self.documents_revision = revision;
+        self.cdn_backlogs.replaced(identity, document.as_ref());
+        if document.is_none() {
+            self.warm_runs.forget(identity);
+        }
         let old = self.documents.remove(identity);
         let new = document.map(|document| Stored {
             document: Arc::new(document),

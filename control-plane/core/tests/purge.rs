@@ -7,6 +7,8 @@
     clippy::indexing_slicing
 )]
 
+#[path = "purge/cdn.rs"]
+mod cdn;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

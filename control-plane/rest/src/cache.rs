@@ -6,10 +6,14 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use weir_core::cache::{DependencyChange, FILTER, PurgeDone, PurgeProgress, PurgeRequest, TagDependencies};
+use weir_core::cache::{
+    CdnStatus, DependencyChange, FILTER, PurgeDone, PurgeProgress, PurgeRequest, TagDependencies, WarmDone,
+    WarmRequest, WarmStatus,
+};
 use weir_core::event::Revision;
 use weir_core::refusal::Refusal;
 use weir_policy::name::Name;
+use weir_policy::proxy::CacheReport;
 
 use crate::app::App;
 use crate::body::JsonBody;
@@ -56,6 +60,48 @@ pub(crate) async fn progress<C: Control>(
         proxies: app.control.caching_proxies(&namespace),
         learned: app.polls.read_up_to(&namespace, FILTER, revision),
     }))
+}
+
+/// Answers once the run is durable; where the strategy has keys, they are fetched first.
+pub(crate) async fn warm<C: Control>(
+    State(app): State<App<C>>,
+    _: NoQuery,
+    JsonBody(request): JsonBody<WarmRequest>,
+) -> Result<Json<WarmDone>, ProblemDetails> {
+    let control = Arc::clone(&app.control);
+    let change = async move { control.warm(request).await };
+    app.change(change, false).await.map(Json)
+}
+
+pub(crate) async fn warming<C: Control>(
+    State(app): State<App<C>>,
+    InNamespace(namespace): InNamespace,
+) -> Json<WarmStatus> {
+    Json(app.control.warming(&namespace))
+}
+
+pub(crate) async fn report<C: Control>(
+    State(app): State<App<C>>,
+    _: NoQuery,
+    JsonBody(report): JsonBody<CacheReport>,
+) -> Json<Value> {
+    app.control.cache_report(report);
+    Json(json!({}))
+}
+
+/// `{"items": […]}`
+#[derive(Serialize)]
+pub(crate) struct AllCdns {
+    items: Vec<CdnStatus>,
+}
+
+pub(crate) async fn cdns<C: Control>(
+    State(app): State<App<C>>,
+    InNamespace(namespace): InNamespace,
+) -> Json<AllCdns> {
+    Json(AllCdns {
+        items: app.control.cdns(&namespace),
+    })
 }
 
 pub(crate) async fn dependencies<C: Control>(

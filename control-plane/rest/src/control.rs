@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tokio::sync::watch;
-use weir_core::cache::{DependencyChange, PurgeDone, PurgeRequest, TagDependencies};
+use weir_core::cache::{
+    CdnOutcome, CdnStatus, DependencyChange, PurgeDone, PurgeRequest, TagDependencies, WarmDone, WarmRequest,
+    WarmStatus,
+};
 use weir_core::event::Revision;
 use weir_core::lease::SharedLimit;
 use weir_core::module::ModuleCatalog;
@@ -13,7 +16,7 @@ use weir_core::quota::QuotaReset;
 use weir_core::refusal::{Applied, Refusal};
 use weir_policy::document::{Identity, Kind};
 use weir_policy::name::Name;
-use weir_policy::proxy::{EventPage, LeaseAnswer, LeaseReport};
+use weir_policy::proxy::{CacheReport, EventPage, LeaseAnswer, LeaseReport};
 
 /// The control plane, as the API sees it.
 ///
@@ -57,6 +60,22 @@ pub trait Control: Send + Sync + 'static {
 
     /// How many connected proxies of a namespace keep answers.
     fn caching_proxies(&self, namespace: &Name) -> usize;
+
+    /// Tells proxies to fetch answers before anybody asks for them, once it is durable; where no proxy is connected nobody is
+    /// told.
+    fn warm(&self, request: WarmRequest) -> impl Future<Output = Result<WarmDone, Refusal>> + Send;
+
+    /// When strategies run next, and what came of runs.
+    fn warming(&self, namespace: &Name) -> WarmStatus;
+
+    /// A proxy says what it has fetched.
+    fn cache_report(&self, report: CacheReport);
+
+    /// How far the CDNs of a namespace's policies are with purges.
+    fn cdns(&self, namespace: &Name) -> Vec<CdnStatus>;
+
+    /// How many requests to CDNs failed since the start, and how many purges ended, by outcome.
+    fn cdn_outcomes(&self) -> (u64, BTreeMap<CdnOutcome, u64>);
 
     /// What the proxies of a namespace have to know, after a cursor; without one, where to begin.
     fn events(&self, namespace: &Name, cursor: Option<Revision>) -> EventPage;

@@ -21,10 +21,14 @@
 //! | `/v1/quota/reset` | POST | `{"namespace", "policy", "limit", "key": […]}`: who was held back starts anew |
 //! | `/v1/cache/purge` | POST | `{"namespace", "policy", "soft"}` and one of `"all": true`, `"tags"`, `"urls"`, `"prefixes"`: cached answers that are to go |
 //! | `/v1/cache/purge/{revision}` | GET | `{"proxies", "learned"}`: how many proxies know of it; `?namespace=` |
+//! | `/v1/cache/warm` | POST | `{"namespace", "policy", "strategy", "urls": […]}`: answers that proxies are to fetch now |
+//! | `/v1/cache/warm` | GET | when strategies run next, and what came of runs; `?namespace=` |
+//! | `/v1/cache/cdn` | GET | how far the CDNs of a namespace's policies are with purges; `?namespace=` |
 //! | `/v1/cache/dependencies/{tag}` | GET PUT DELETE | `{"dependsOn": […]}`: with which tags a tag is purged; `?namespace=` |
 //! | `/v1/cache/dependencies` | GET | all of a namespace; `?namespace=` |
 //! | `/v1/proxy/events` | GET | for filters: `?slot=…&cursor=…&wait=25`, what happened after the cursor, by long poll |
 //! | `/v1/proxy/leases` | POST | for filters: what a process holds of its fleet-wide limits, and what it gets |
+//! | `/v1/proxy/cache-reports` | POST | for filters: what a proxy has fetched before anybody asked for it |
 //! | `/v1/leases` | GET | how fleet-wide limits are shared out |
 //! | `/v1/modules`, `/v1/modules/{sha256}` | GET | the catalog, and the bytes |
 //! | `/healthz`, `/metrics` | GET | |
@@ -33,10 +37,11 @@
 //! # use std::collections::BTreeMap;
 //! # use serde_json::Value;
 //! # use tokio::sync::watch;
-//! # use weir_core::cache::{DependencyChange, PurgeDone, PurgeRequest, TagDependencies};
+//! # use weir_core::cache::{CdnOutcome, CdnStatus, DependencyChange, PurgeDone, PurgeRequest, TagDependencies};
+//! # use weir_core::cache::{WarmDone, WarmRequest, WarmStatus};
 //! # use weir_core::{event::Revision, lease::SharedLimit, module::ModuleCatalog, proxy::ProxyStatus, quota::QuotaReset};
 //! # use weir_core::refusal::{Applied, Refusal};
-//! # use weir_policy::{document::{Identity, Kind}, name::Name, proxy::{EventPage, LeaseAnswer, LeaseReport}};
+//! # use weir_policy::{document::{Identity, Kind}, name::Name, proxy::{CacheReport, EventPage, LeaseAnswer, LeaseReport}};
 //! use std::sync::Arc;
 //! use std::time::SystemTime;
 //! use weir_rest::{Control, Metrics, Settings, router};
@@ -63,6 +68,13 @@
 //! #   fn dependencies(&self, _: &Name) -> (Revision, Vec<TagDependencies>) { (0, Vec::new()) }
 //! #   fn tag_dependencies(&self, _: &Name, _: &str) -> Option<TagDependencies> { None }
 //! #   fn caching_proxies(&self, _: &Name) -> usize { 0 }
+//! #   async fn warm(&self, _: WarmRequest) -> Result<WarmDone, Refusal> {
+//! #       Err(Refusal::Store("read-only".to_owned()))
+//! #   }
+//! #   fn warming(&self, _: &Name) -> WarmStatus { WarmStatus::default() }
+//! #   fn cache_report(&self, _: CacheReport) {}
+//! #   fn cdns(&self, _: &Name) -> Vec<CdnStatus> { Vec::new() }
+//! #   fn cdn_outcomes(&self) -> (u64, BTreeMap<CdnOutcome, u64>) { (0, BTreeMap::new()) }
 //! #   fn events(&self, _: &Name, _: Option<Revision>) -> EventPage { EventPage::default() }
 //! #   fn changes(&self) -> watch::Receiver<Revision> { watch::channel(0).1 }
 //! #   async fn stopping(&self) { std::future::pending().await }
@@ -138,6 +150,7 @@ pub fn router<C: Control>(control: Arc<C>, metrics: Arc<Metrics>, settings: Sett
         .route("/v1/quota/reset", post(quota::reset))
         .route("/v1/proxy/events", get(events::poll))
         .route("/v1/proxy/leases", post(leases::report))
+        .route("/v1/proxy/cache-reports", post(cache::report))
         .route("/v1/leases", get(leases::list))
         .route("/v1/proxies", get(proxies::list))
         .route("/v1/proxies/{id}", get(proxies::get))
@@ -169,6 +182,8 @@ fn cache_routes<C: Control>() -> Router<App<C>> {
     Router::new()
         .route("/v1/cache/purge", post(cache::purge))
         .route("/v1/cache/purge/{revision}", get(cache::progress))
+        .route("/v1/cache/cdn", get(cache::cdns))
+        .route("/v1/cache/warm", post(cache::warm).get(cache::warming))
         .route("/v1/cache/dependencies", get(cache::dependencies))
         .route("/v1/cache/dependencies/{tag}", one)
 }

@@ -85,6 +85,7 @@ impl Metrics {
         register_state(&mut registry, control);
         register_proxies(&mut registry, control);
         register_leases(&mut registry, control);
+        register_cdns(&mut registry, control);
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)
@@ -193,6 +194,23 @@ fn register_leases(registry: &mut Registry, control: &impl Control) {
         leases.get_or_create(&vec![("limit", limit)]).inc_by(count);
     }
     registry.register("weir_leases", "Shares of fleet-wide limits outstanding", leases);
+}
+
+fn register_cdns(registry: &mut Registry, control: &impl Control) {
+    let purges = Family::<Labels, Counter>::default();
+    let (failed, ended) = control.cdn_outcomes();
+    let ended = ended
+        .into_iter()
+        .map(|(outcome, count)| (outcome.as_str(), count));
+    for (outcome, count) in ended.chain([("failed", failed)]) {
+        let labels = vec![("outcome", outcome.to_owned())];
+        purges.get_or_create(&labels).inc_by(count);
+    }
+    registry.register(
+        "weir_cdn_purges",
+        "Purges told to CDNs: tries that failed, and how each ended",
+        purges,
+    );
 }
 
 const fn label(assignment: Assignment) -> &'static str {

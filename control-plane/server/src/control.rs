@@ -8,7 +8,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
-use weir_core::cache::{DependencyChange, PurgeDone, PurgeRequest, TagDependencies, caching_proxies};
+use weir_core::cache::{
+    CdnOutcome, CdnStatus, DependencyChange, PurgeDone, PurgeRequest, TagDependencies, WarmDone, WarmJob,
+    WarmRequest, WarmStatus, caching_proxies, warming_proxies,
+};
 use weir_core::event::{Change, Revision};
 use weir_core::lease::SharedLimit;
 use weir_core::module::{Module, ModuleCatalog};
@@ -18,11 +21,13 @@ use weir_core::refusal::{Applied, Refusal};
 use weir_core::state::State;
 use weir_policy::document::{Identity, Kind};
 use weir_policy::name::Name;
-use weir_policy::proxy::{EventPage, LeaseAnswer, LeaseReport};
+use weir_policy::proxy::{CacheReport, EventPage, LeaseAnswer, LeaseReport};
 use weir_store::{EventStore, StoreError};
 
+use crate::cdn::Cdns;
 use crate::leases::Leases;
 use crate::serve::until;
+use crate::warm::{self, WarmBook};
 use crate::world::World;
 
 /// How many events are read from the store at a time.
@@ -37,6 +42,8 @@ pub(crate) struct Controller<S> {
     modules_dir: PathBuf,
     stopped: watch::Receiver<bool>,
     leases: Leases,
+    cdns: Cdns,
+    warm: WarmBook,
 }
 
 /// The store, and the world that shows what is in it.
@@ -67,7 +74,44 @@ impl<S: EventStore + 'static> Controller<S> {
             modules_dir,
             stopped,
             leases: Leases::new(),
+            cdns: Cdns::default(),
+            warm: WarmBook::default(),
         })
+    }
+
+    /// What the store's events come to.
+    pub(crate) fn world(&self) -> &World {
+        &self.writer.world
+    }
+
+    /// What is known of the way to CDNs.
+    pub(crate) const fn cdn_book(&self) -> &Cdns {
+        &self.cdns
+    }
+
+    /// A CDN was told of a purge, or will not be.
+    pub(crate) async fn settle_cdn(
+        &self,
+        policy: &Identity,
+        revision: Revision,
+        outcome: CdnOutcome,
+    ) -> Result<(), Refusal> {
+        let plan = |state: &State| Ok((state.plan_cdn_settled(policy, revision, outcome), ()));
+        self.writer.change(false, plan).await.map(drop)
+    }
+
+    /// What is known of runs.
+    pub(crate) const fn warm_book(&self) -> &WarmBook {
+        &self.warm
+    }
+
+    /// Tells proxies to fetch `urls` before anybody asks for them.
+    pub(crate) async fn warm_run(&self, job: &WarmJob, urls: &[String]) -> Result<WarmDone, Refusal> {
+        let plan = |state: &State| {
+            let proxies = warming_proxies(state, &self.proxies, job);
+            Ok(state.plan_warm(job, urls, &proxies))
+        };
+        Ok(self.writer.change(false, plan).await?.1)
     }
 
     /// Ends the store's work.
@@ -202,6 +246,27 @@ impl<S: EventStore + 'static> weir_rest::Control for Controller<S> {
     fn caching_proxies(&self, namespace: &Name) -> usize {
         let current = self.writer.world.current();
         caching_proxies(&current.state, &self.proxies, namespace)
+    }
+
+    async fn warm(&self, request: WarmRequest) -> Result<WarmDone, Refusal> {
+        warm::start(self, &request).await
+    }
+
+    fn warming(&self, namespace: &Name) -> WarmStatus {
+        self.warm.status(&self.writer.world.current().state, namespace)
+    }
+
+    fn cache_report(&self, report: CacheReport) {
+        self.warm.report(report, &self.writer.world.current().state);
+    }
+
+    fn cdns(&self, namespace: &Name) -> Vec<CdnStatus> {
+        self.cdns
+            .complete(self.writer.world.current().state.cdn_statuses(namespace))
+    }
+
+    fn cdn_outcomes(&self) -> (u64, BTreeMap<CdnOutcome, u64>) {
+        self.cdns.outcomes()
     }
 
     fn events(&self, namespace: &Name, cursor: Option<Revision>) -> EventPage {

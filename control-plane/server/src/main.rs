@@ -3,10 +3,12 @@
 
 mod cache_tier;
 mod catalog;
+mod cdn;
 mod control;
 mod http;
 mod leases;
 mod serve;
+mod warm;
 mod world;
 
 use std::io::IsTerminal;

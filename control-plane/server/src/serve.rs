@@ -12,10 +12,10 @@ use weir_core::proxy::Proxies;
 use weir_rest::Control;
 use weir_store::SqliteStore;
 
-use crate::catalog;
 use crate::control::{Controller, now_ms};
 use crate::http::{self, Versions};
 use crate::world::World;
+use crate::{catalog, cdn, warm};
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<()> {
@@ -53,6 +53,12 @@ async fn run(
     ));
     let router = weir_rest::router(Arc::clone(controller), metrics, rest_settings());
     let ads = weir_xds::AdsService::new(world, changes, proxies, now_ms, weir_xds::Options::default());
+    let told = tokio::spawn(cdn::run(
+        Arc::clone(controller),
+        cdn::Tries::default(),
+        stop.subscribe(),
+    ));
+    let warmed = tokio::spawn(warm::run(Arc::clone(controller), stop.subscribe()));
     let mut xds_server = tokio::spawn(ads.serve(xds, until(stop.subscribe())));
     let mut rest_server = tokio::spawn(http::serve(rest, router, Versions::One, until(stop.subscribe())));
     tokio::select! {
@@ -61,6 +67,8 @@ async fn run(
         ended = &mut rest_server => bail!("the REST server ended: {ended:?}"),
     }
     stop.send_replace(true);
+    told.await?;
+    warmed.await?;
     xds_server.await?.context("the xDS server")?;
     rest_server.await?.context("the REST server")
 }

@@ -206,7 +206,9 @@ async fn write(
 /// Kind, namespace and name, for people who look into the database.
 fn subject(change: &Change) -> (&str, &str, &str) {
     match change {
-        Change::Put { identity, .. } | Change::Delete { identity } => (
+        Change::Put { identity, .. }
+        | Change::Delete { identity }
+        | Change::CdnSettled { policy: identity, .. } => (
             identity.kind.as_str(),
             identity.namespace.as_str(),
             identity.name.as_str(),

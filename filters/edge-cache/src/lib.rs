@@ -9,6 +9,7 @@
 //! * an answer that has to be validated is asked for by a request of the filter's own, from the root context, while the
 //!   client's request is held ([`fetch`]); one that may be served stale is served, and fetched behind the client's back;
 //! * where a policy names a tier that all proxies share, it is asked before the origin ([`tier2`]);
+//! * what the control plane wants fetched before anybody asks is asked for at the proxy's own listener ([`warm`]);
 //! * whatever fails, the client's request goes on as if there were no cache.
 //!
 //! All workers of a process have one cache: it stands in shared data, and each worker keeps copies of what it serves often. A
@@ -36,12 +37,14 @@ mod values;
 mod visit;
 mod waiting;
 mod wake;
+mod warm;
 mod work;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use weir_cache_store::purge::Purges;
+use weir_host::control::Report;
 use weir_host::port::{CallId, Host, Level, Log, QueueId, ResponseHost, RootHost, StreamHost};
 use weir_host::{Action, Counters, Filter, HostError};
 use weir_http_cache::CacheSlot;
@@ -54,6 +57,7 @@ use crate::memory::Memory;
 use crate::policy::Policy;
 use crate::values::Values;
 pub use crate::visit::Exchange;
+use crate::warm::Warming;
 use crate::work::Work;
 
 /// How often held requests are looked at, milliseconds.
@@ -72,6 +76,7 @@ pub struct EdgeCacheFilter {
     purges: Purges,
     /// Calls of this root that are under way.
     calls: RefCell<Vec<(CallId, Work)>>,
+    warming: Warming,
 }
 
 weir_host::filter!(EdgeCacheFilter);
@@ -88,6 +93,7 @@ impl EdgeCacheFilter {
             memory: Rc::default(),
             purges: Purges::new(&slot.name),
             calls: RefCell::default(),
+            warming: Warming::default(),
             slot: slot.name,
         }
     }
@@ -175,6 +181,7 @@ impl Filter for EdgeCacheFilter {
         }
         self.give_up_calls(now_ms, host);
         self.give_up_waiting(now_ms, host);
+        self.warm(now_ms, host);
     }
 
     fn on_call_end(&self, call: CallId, host: &impl RootHost) {
@@ -202,6 +209,14 @@ impl Filter for EdgeCacheFilter {
         if purged {
             self.counts.purges.count();
         }
-        Ok(())
+        self.take_warming(page, host)
+    }
+
+    fn report(&self, _now: u64, host: &impl RootHost) -> Option<Report> {
+        self.warm_report(host)
+    }
+
+    fn on_report_answer(&self, _made: u64, _body: &[u8], _host: &impl RootHost) {
+        self.warm_reported();
     }
 }

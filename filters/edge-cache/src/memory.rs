@@ -10,6 +10,7 @@ use weir_host::port::SharedData;
 
 use crate::post::{Message, Post};
 use crate::waiting::Waiting;
+use crate::warm::Warmed;
 use crate::work::Work;
 
 /// Where the last VM's number stands, whatever slots they run.
@@ -31,6 +32,7 @@ pub struct Memory {
     pub(crate) news: RefCell<Vec<Message>>,
     /// What the next root callback does.
     pub(crate) work: RefCell<VecDeque<Work>>,
+    pub(crate) warmed: Warmed,
 }
 
 impl Memory {

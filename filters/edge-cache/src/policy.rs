@@ -8,7 +8,7 @@ use weir_host::port::SharedData;
 use weir_host::{Counters, HostError};
 use weir_http_cache::CacheRules;
 use weir_policy::compiled::edge_cache::CompiledCachePolicy;
-use xxhash_rust::xxh3::xxh3_64;
+use weir_policy::hash::hash64;
 
 use crate::counts::PolicyCounts;
 use crate::memory::Memory;
@@ -29,7 +29,7 @@ pub(crate) struct Policy {
 impl Policy {
     pub(crate) fn new(name: String, rules: CacheRules, counters: &Counters) -> Self {
         Self {
-            id: xxh3_64(name.as_bytes()),
+            id: hash64(name.as_bytes()),
             counts: PolicyCounts::new(&name, counters),
             sizes: SizeGauges::new(&name),
             store: OnceCell::new(),

@@ -14,7 +14,7 @@ use weir_policy::cache_tier::{
     VARY_HEADER, Vary, encode_field, lookup_path, object_path, release_path, status, tags_value, variant,
 };
 use weir_policy::compiled::edge_cache::CompiledTier2;
-use xxhash_rust::xxh3::xxh3_64;
+use weir_policy::hash::hash128_digits;
 
 use crate::EdgeCacheFilter;
 use crate::counts::{Kept, Tier2};
@@ -95,12 +95,9 @@ impl Parcel {
     }
 }
 
-/// The key's text as the tier has it: the hash of it and of it again with one more byte.
+/// The key as the tier has it.
 fn key(request: &CacheRequest) -> String {
-    let mut text = request.key.text.clone();
-    let first = xxh3_64(&text);
-    text.push(0);
-    format!("{first:016x}{:016x}", xxh3_64(&text))
+    hash128_digits(request.key.text.clone())
 }
 
 /// The request's fields that may choose a variant.

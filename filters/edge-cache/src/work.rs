@@ -6,7 +6,9 @@ use weir_http_cache::Headers;
 
 use crate::EdgeCacheFilter;
 use crate::fetch::Fetch;
+use crate::policy::Policy;
 use crate::tier2::TierCall;
+use crate::warm::WarmCall;
 
 /// A call is given up by the filter so long after Envoy should have ended it, milliseconds.
 const GRACE_MS: u64 = 1_000;
@@ -21,6 +23,8 @@ pub(crate) enum Work {
     Fetch(Fetch),
     /// The tier that all proxies share is asked.
     Tier(TierCall),
+    /// The proxy's own listener is asked for what nobody has asked for yet.
+    Warm(WarmCall),
 }
 
 /// A call as it goes out.
@@ -66,6 +70,7 @@ impl Work {
         match self {
             Self::Fetch(fetch) => Some(fetch.outgoing()),
             Self::Tier(call) => call.outgoing(),
+            Self::Warm(call) => call.outgoing(),
         }
     }
 
@@ -73,13 +78,22 @@ impl Work {
         match self {
             Self::Fetch(fetch) => fetch.sent_ms,
             Self::Tier(call) => call.sent_ms,
+            Self::Warm(call) => call.at_ms,
         }
     }
 
     fn timeout_ms(&self) -> u32 {
         match self {
-            Self::Fetch(fetch) => fetch.visit.policy.spec().call_timeout_ms,
             Self::Tier(call) => call.timeout_ms(),
+            Self::Fetch(_) | Self::Warm(_) => self.policy().spec().call_timeout_ms,
+        }
+    }
+
+    fn policy(&self) -> &Policy {
+        match self {
+            Self::Fetch(fetch) => &fetch.visit.policy,
+            Self::Tier(call) => &call.visit.policy,
+            Self::Warm(call) => &call.policy,
         }
     }
 
@@ -126,27 +140,28 @@ impl EdgeCacheFilter {
         let Some(work) = work else {
             return;
         };
-        let visit = match &work {
-            Work::Fetch(fetch) => &fetch.visit,
-            Work::Tier(call) => &call.visit,
-        };
         // An object has a head and a key beside its body.
-        let max_bytes = visit.policy.spec().limits.object_bytes.saturating_add(1 << 20);
+        let max_bytes = work.policy().spec().limits.object_bytes.saturating_add(1 << 20);
         match (
             host.answer(usize::try_from(max_bytes).unwrap_or(usize::MAX)),
             work,
         ) {
             (Ok(answer), Work::Fetch(fetch)) => self.judge_answer(fetch, answer, host),
             (Ok(answer), Work::Tier(call)) => self.take_tier_answer(call, &answer, host),
+            (Ok(answer), Work::Warm(call)) => self.end_warm(call, Some(&answer), host),
             (Err(_), work) => self.fail_work(work, host),
+        }
+        if let Ok(now_ms) = host.now_ms() {
+            self.warm(now_ms, host);
         }
     }
 
     #[inline(never)]
-    fn fail_work(&self, work: Work, host: &impl RootHost) {
+    pub(crate) fn fail_work(&self, work: Work, host: &impl RootHost) {
         match work {
             Work::Fetch(fetch) => self.fail(fetch, None, host),
             Work::Tier(call) => self.fail_tier(call, host),
+            Work::Warm(call) => self.end_warm(call, None, host),
         }
     }
 
@@ -172,7 +187,7 @@ impl EdgeCacheFilter {
     }
 }
 
-fn send(work: &Work, host: &impl RootHost) -> Result<CallId, HostError> {
+pub(crate) fn send(work: &Work, host: &impl RootHost) -> Result<CallId, HostError> {
     let outgoing = work.outgoing().ok_or(HostError::BadArgument)?;
     let request = CallRequest {
         cluster: &outgoing.cluster,

@@ -19,7 +19,7 @@ use weir_policy::quantity::Duration;
 
 use super::shard_router::ShardRouter;
 use super::{Attachment, SlotFilter, resolved};
-use crate::cluster_name::backend_cluster;
+use crate::cluster_name::{backend_cluster, own_cluster};
 use crate::node::GatewayRef;
 use crate::state::State;
 
@@ -86,12 +86,14 @@ impl SlotFilter for EdgeCache {
                 types: compression.types.clone(),
             }),
             tier2: spec.tier2.as_ref().map(|spec| tier2(gateway, spec)),
+            warm_cluster: (!spec.warming.is_empty()).then(|| own_cluster(gateway)),
             call_timeout_ms: wait(spec.call_timeout),
         }
     }
 
     fn clusters(policy: &CompiledCachePolicy) -> Vec<String> {
-        policy.tier2.iter().map(|tier2| tier2.cluster.clone()).collect()
+        let tier2 = policy.tier2.iter().map(|tier2| &tier2.cluster);
+        tier2.chain(&policy.warm_cluster).cloned().collect()
     }
 
     fn applies_to(_route: &Route) -> bool {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{ResourceType, Snapshot, View, cluster as resource, endpoint, listener, route, wasm};
 use crate::cluster::{self, ClusterUse};
+use crate::cluster_name::own_cluster;
 use crate::module::ModuleCatalog;
 use crate::node::{GatewayRef, NodeKind};
 use crate::state::State;
@@ -33,6 +34,7 @@ fn for_everyone(state: &State) -> Snapshot {
 fn of_gateway(state: &State, modules: &ModuleCatalog, gateway: &GatewayRef, modules_dir: &str) -> Snapshot {
     let mut snapshot = Snapshot::default();
     add_clusters(state, gateway, &mut snapshot);
+    add_own_cluster(state, gateway, &mut snapshot);
     add_routes(state, gateway, &mut snapshot);
     for slot in slot::compile(state, gateway) {
         if let Some(module) = modules.modules.get(slot.filter) {
@@ -57,6 +59,17 @@ fn add_clusters(state: &State, gateway: &GatewayRef, snapshot: &mut Snapshot) {
         };
         snapshot.insert(ResourceType::Endpoint, endpoints);
         snapshot.insert(ResourceType::Cluster, resource::cluster(&name, spec));
+    }
+}
+
+/// The way of a proxy to itself, where a policy has it fetch what nobody has asked for yet.
+fn add_own_cluster(state: &State, gateway: &GatewayRef, snapshot: &mut Snapshot) {
+    let listener = reference::gateway_spec(state, gateway).and_then(|spec| spec.listeners.first());
+    if let Some(listener) = listener
+        && cluster::has_warming(state, gateway)
+    {
+        let cluster = resource::own_cluster(&own_cluster(gateway), listener);
+        snapshot.insert(ResourceType::Cluster, cluster);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Clusters: connections, health checks and limits of a Backend.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use envoy_types::pb::envoy::config::cluster::v3::circuit_breakers::Thresholds;
 use envoy_types::pb::envoy::config::cluster::v3::cluster::{
@@ -17,10 +18,12 @@ use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_optio
 use envoy_types::pb::envoy::r#type::v3::CodecClientType;
 use envoy_types::pb::google::protobuf::Any;
 use weir_policy::document::backend::{BackendSpec, ConnectionPool, HealthCheck as HealthCheckSpec, Protocol};
+use weir_policy::document::gateway::Listener;
+use weir_policy::quantity::Duration;
 
-use super::Resource;
 use super::encode::{any, duration, number};
 use super::source::ads;
+use super::{Resource, endpoint};
 
 const HTTP_PROTOCOL_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
@@ -47,6 +50,23 @@ pub(super) fn cluster(name: &str, spec: &BackendSpec) -> Resource {
             HTTP_PROTOCOL_OPTIONS.to_owned(),
             protocol_options(spec.protocol),
         )]),
+        ..Cluster::default()
+    };
+    Resource::encoded(name, &message)
+}
+
+/// The cluster of a proxy's own listener.
+pub(super) fn own_cluster(name: &str, listener: &Listener) -> Resource {
+    let address = match listener.address {
+        any if !any.is_unspecified() => any,
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    let message = Cluster {
+        name: name.to_owned(),
+        cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Static.into())),
+        load_assignment: Some(endpoint::fixed(name, &address.to_string(), listener.port)),
+        connect_timeout: duration(Duration::from_secs(1)),
         ..Cluster::default()
     };
     Resource::encoded(name, &message)

@@ -29,6 +29,19 @@ pub(super) fn of_backend(cluster: &str, backend: &BackendSpec) -> Resource {
     assignment(cluster, &[backend.endpoints.iter().collect()])
 }
 
+/// One endpoint of a cluster that has no others.
+pub(super) fn fixed(cluster: &str, ip: &str, port: u16) -> ClusterLoadAssignment {
+    let locality = LocalityLbEndpoints {
+        lb_endpoints: vec![lb_endpoint_at(ip, port)],
+        ..LocalityLbEndpoints::default()
+    };
+    ClusterLoadAssignment {
+        cluster_name: cluster.to_owned(),
+        endpoints: vec![locality],
+        ..ClusterLoadAssignment::default()
+    }
+}
+
 /// Envoy wants priorities without gaps, so groups without endpoints don't count.
 fn assignment(cluster: &str, groups: &[Vec<&EndpointSpec>]) -> Resource {
     let groups = groups.iter().filter(|group| !group.is_empty());
@@ -52,8 +65,12 @@ fn locality(priority: u32, endpoints: &[&EndpointSpec]) -> LocalityLbEndpoints {
 }
 
 fn lb_endpoint(endpoint: &EndpointSpec) -> LbEndpoint {
+    lb_endpoint_at(&endpoint.address.to_string(), endpoint.port)
+}
+
+fn lb_endpoint_at(ip: &str, port: u16) -> LbEndpoint {
     let endpoint = Endpoint {
-        address: Some(address(&endpoint.address.to_string(), endpoint.port)),
+        address: Some(address(ip, port)),
         ..Endpoint::default()
     };
     LbEndpoint {

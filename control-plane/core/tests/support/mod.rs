@@ -70,7 +70,7 @@ impl World {
         Ok(())
     }
 
-    fn take(&mut self, changes: Vec<Change>) {
+    pub(crate) fn take(&mut self, changes: Vec<Change>) {
         for change in changes {
             let event = Event {
                 revision: self.state.revision() + 1,

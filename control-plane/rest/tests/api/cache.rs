@@ -283,3 +283,28 @@ async fn what_the_store_cannot_write_is_not_purged() {
     set.problem(503, "store-unavailable");
     assert_eq!(world.plane.state().revision(), BASE);
 }
+
+#[tokio::test]
+async fn it_is_seen_how_far_a_cdn_is() {
+    let world = cached().await;
+    let document = json!({"apiVersion": "weir.dev/v1alpha1", "kind": "CachePolicy",
+                          "metadata": {"namespace": "default", "name": "far"},
+                          "spec": {"cdn": {"purge": {"url": "http://cdn/"}}}});
+    world.put_new(&document).await;
+    world.apply(PURGE, &json!({"all": true})).await;
+    assert_eq!(
+        world.get("/v1/cache/cdn").await.json(),
+        json!({"items": [{"policy": "default/far", "url": "http://cdn/", "waiting": 1}]})
+    );
+    let elsewhere = world.get("/v1/cache/cdn?namespace=shop").await;
+    assert_eq!(elsewhere.json(), json!({"items": []}));
+    let metrics = world.get("/metrics").await.text();
+    assert!(
+        metrics.contains("weir_cdn_purges_total{outcome=\"delivered\"} 3\n"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("weir_cdn_purges_total{outcome=\"failed\"} 2\n"),
+        "{metrics}"
+    );
+}

@@ -12,7 +12,10 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, Semaphore, watch};
 use tower::ServiceExt;
-use weir_core::cache::{DependencyChange, PurgeDone, PurgeRequest, TagDependencies, caching_proxies};
+use weir_core::cache::{
+    CdnOutcome, CdnStatus, DependencyChange, PurgeDone, PurgeRequest, TagDependencies, Timetable, WarmDone,
+    WarmRequest, WarmStatus, caching_proxies, warming_proxies,
+};
 use weir_core::event::{Change, Event, Revision};
 use weir_core::lease::SharedLimit;
 use weir_core::module::{Module, ModuleCatalog};
@@ -22,7 +25,7 @@ use weir_core::refusal::{Applied, Refusal};
 use weir_core::state::State;
 use weir_policy::document::{Identity, Kind};
 use weir_policy::name::Name;
-use weir_policy::proxy::{EventPage, LeaseAnswer, LeaseReport, LimitGrant, LimitReport};
+use weir_policy::proxy::{CacheReport, EventPage, LeaseAnswer, LeaseReport, LimitGrant, LimitReport};
 use weir_rest::{Control, Metrics, Settings, router};
 
 pub(crate) const MODULE: &[u8] = b"\0asm\x01\0\0\0";
@@ -46,6 +49,7 @@ pub(crate) struct Plane {
     pub(crate) changed: Notify,
     revisions: watch::Sender<Revision>,
     pub(crate) leases: Mutex<Vec<SharedLimit>>,
+    pub(crate) reports: Mutex<Vec<CacheReport>>,
     /// Whether it is about to end.
     pub(crate) stop: watch::Sender<bool>,
 }
@@ -147,6 +151,33 @@ impl Control for Plane {
 
     fn caching_proxies(&self, namespace: &Name) -> usize {
         caching_proxies(&self.state(), &self.proxies, namespace)
+    }
+
+    /// Paths only, no keys.
+    async fn warm(&self, request: WarmRequest) -> Result<WarmDone, Refusal> {
+        self.pass().await;
+        let mut state = self.state();
+        let job = state.warm_job(&request)?;
+        let proxies = warming_proxies(&state, &self.proxies, &job);
+        let (changes, done) = state.plan_warm(&job, job.source().unwrap(), &proxies);
+        self.append(&mut state, changes)?;
+        Ok(done)
+    }
+
+    fn warming(&self, namespace: &Name) -> WarmStatus {
+        WarmStatus::of(&self.state(), namespace, &Timetable::default())
+    }
+
+    fn cache_report(&self, report: CacheReport) {
+        self.reports.lock().unwrap().push(report);
+    }
+
+    fn cdns(&self, namespace: &Name) -> Vec<CdnStatus> {
+        self.state().cdn_statuses(namespace)
+    }
+
+    fn cdn_outcomes(&self) -> (u64, BTreeMap<CdnOutcome, u64>) {
+        (2, BTreeMap::from([(CdnOutcome::Delivered, 3)]))
     }
 
     fn events(&self, namespace: &Name, cursor: Option<Revision>) -> EventPage {
@@ -264,6 +295,7 @@ impl World {
             waiting: Notify::new(),
             changed: Notify::new(),
             leases: Mutex::default(),
+            reports: Mutex::default(),
             revisions: watch::Sender::new(0),
             stop: watch::Sender::new(false),
         });

@@ -1,6 +1,6 @@
 //! What an object is found by.
 
-use xxhash_rust::xxh3::xxh3_64;
+use weir_policy::hash::hash64;
 
 /// The key of an object: its text, and the hash of it.
 ///
@@ -17,7 +17,7 @@ impl<'k> Key<'k> {
     /// The key with this text.
     pub fn new(text: &'k [u8]) -> Self {
         Self {
-            hash: xxh3_64(text),
+            hash: hash64(text),
             text,
         }
     }

@@ -18,8 +18,8 @@ mod floor;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use weir_policy::hash::hash64;
 use weir_policy::proxy::{CachePurge, EventPage, Purged};
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::shared::{Failed, SharedValues};
 use crate::store::{ATTEMPTS, swap};
@@ -83,7 +83,7 @@ const URL: u64 = 2;
 impl Purges {
     /// The purges of the slot called `name`.
     pub fn new(name: &str) -> Self {
-        let [a, b, c, d, e, f, g, h] = xxh3_64(name.as_bytes()).to_le_bytes();
+        let [a, b, c, d, e, f, g, h] = hash64(name.as_bytes()).to_le_bytes();
         Self {
             name: [a, b, c, d, e, f, g, h, b'p'],
             copy: RefCell::default(),
@@ -142,12 +142,12 @@ impl Purges {
             }
             Purged::Tags(tags) => {
                 for tag in tags {
-                    self.raise(shared, xxh3_64_with_seed(tag.as_bytes(), TAG), policy, by)?;
+                    self.raise(shared, hash64(tag.as_bytes()) ^ TAG, policy, by)?;
                 }
             }
             Purged::Urls(urls) => {
                 for url in urls {
-                    self.raise(shared, xxh3_64_with_seed(url.as_bytes(), URL), policy, by)?;
+                    self.raise(shared, hash64(url.as_bytes()) ^ URL, policy, by)?;
                 }
             }
         }
@@ -227,8 +227,8 @@ impl Purges {
         object: Purgeable<'o, T>,
     ) -> Result<Verdict, Failed> {
         let policy = policy_hash(object.policy);
-        let url = xxh3_64_with_seed(object.url, URL);
-        let tags = object.tags.into_iter().map(|tag| xxh3_64_with_seed(tag, TAG));
+        let url = hash64(object.url) ^ URL;
+        let tags = object.tags.into_iter().map(|tag| hash64(tag) ^ TAG);
         let mut verdict = board.verdict(policy, object.url, object.revision);
         for hash in std::iter::once(url).chain(tags) {
             if verdict == Verdict::Gone {
@@ -257,5 +257,5 @@ fn parse(found: Option<(Vec<u8>, u32)>) -> Board {
 
 /// The hash of a policy's name.
 fn policy_hash(policy: &str) -> u64 {
-    xxh3_64(policy.as_bytes())
+    hash64(policy.as_bytes())
 }

@@ -1,6 +1,6 @@
 //! Under which key an answer is stored.
 
-use xxhash_rust::xxh3::xxh3_64;
+use weir_policy::hash::hash64;
 
 /// A key: all that makes two requests ask for the same, and its hash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl KeyText {
     }
 
     pub(crate) fn finish(self) -> CacheKey {
-        let hash = xxh3_64(&self.0);
+        let hash = hash64(&self.0);
         CacheKey { text: self.0, hash }
     }
 }

@@ -1,8 +1,8 @@
 //! URLs in one form, by which purges and invalidations find what is stored.
 
 use weir_policy::compiled::edge_cache::QueryParameters;
+use weir_policy::hash::hash64;
 use weir_route_match::{path_of, query_of};
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::text::sorted;
 
@@ -47,12 +47,12 @@ pub fn url_of(text: &str) -> Option<Vec<u8>> {
 
 /// By this a URL's invalidation is kept in little room.
 pub fn url_hash(url: &[u8]) -> u64 {
-    xxh3_64(url)
+    hash64(url)
 }
 
 /// By this a tag's purge is kept in little room.
 pub fn tag_hash(tag: &[u8]) -> u64 {
-    xxh3_64(tag)
+    hash64(tag)
 }
 
 pub(crate) fn of_text(text: &[u8], query: Query<'_>) -> Option<Vec<u8>> {

@@ -33,7 +33,7 @@ pub use fields::{Fields, FieldsError, decode_fields, encode_field};
 pub use path::{lookup_path, object_path, release_path};
 pub use vary::{VARIANT_DIGITS, Variant, Vary, VaryError, variant};
 
-use xxhash_rust::xxh3::xxh3_64;
+use crate::hash::{hash64, push_digits};
 
 /// The right to fill: of a lookup's answer, and of the `PUT` or release that follows.
 pub const LEASE_HEADER: &str = "x-weir-lease";
@@ -93,7 +93,7 @@ pub mod status {
 
 /// What stands in [`TAGS_HEADER`] for a tag. Two tags with one hash are purged together, which costs a fill and no more.
 pub fn surrogate(tag: &[u8]) -> u64 {
-    xxh3_64(tag)
+    hash64(tag)
 }
 
 /// [`TAGS_HEADER`] for these tags.
@@ -103,18 +103,9 @@ pub fn tags_value<'a>(tags: impl IntoIterator<Item = &'a [u8]>) -> String {
         if !value.is_empty() {
             value.push(',');
         }
-        push_hex(&mut value, surrogate(tag));
+        push_digits(&mut value, surrogate(tag));
     }
     value
-}
-
-/// Sixteen digits.
-fn push_hex(text: &mut String, number: u64) {
-    for shift in (0..16).rev() {
-        let digit = (number >> (shift * 4)) & 15;
-        // A digit below 16 is one.
-        text.extend(char::from_digit(digit as u32, 16));
-    }
 }
 
 #[cfg(test)]

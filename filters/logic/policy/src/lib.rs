@@ -24,6 +24,7 @@
 pub mod cache_tier;
 pub mod compiled;
 pub mod document;
+pub mod hash;
 pub mod json;
 pub mod matching;
 pub mod name;

@@ -33,6 +33,9 @@ pub struct ProxyEvent {
     /// Cached answers are gone, or stale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_purge: Option<CachePurge>,
+    /// Answers are to be fetched before anybody asks for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_warm: Option<CacheWarm>,
 }
 
 /// Which cached answers are gone.
@@ -49,6 +52,73 @@ pub struct CachePurge {
     pub what: Purged,
 }
 
+/// A part of a run: which answers are to be fetched before anybody asks for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CacheWarm {
+    /// The run: of `[a-z0-9-]`.
+    pub job: String,
+    /// `<namespace>/<name>` of the CachePolicy.
+    pub policy: String,
+    /// The host of the requests.
+    pub host: String,
+    /// Other headers of the requests: name and value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String)>,
+    /// Paths, with queries.
+    pub urls: Vec<String>,
+    /// How many requests a proxy makes at once.
+    pub parallelism: u32,
+    /// How often a request that failed is made again.
+    pub retries: u32,
+    /// Whose caches share what one of them fetches: each takes its share, by `node.id`, and others none; absent: each takes all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<Vec<String>>,
+}
+
+impl CacheWarm {
+    /// Whether the node `id` has to fetch `url`.
+    pub fn is_for(&self, id: &[u8], url: &str) -> bool {
+        let Some(nodes) = &self.nodes else {
+            return true;
+        };
+        // FNV-1a: every proxy has to come to the same.
+        let hash = url.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        });
+        let own = nodes.iter().position(|node| node.as_bytes() == id);
+        own.is_some_and(|own| hash.checked_rem(nodes.len() as u64) == Some(own as u64))
+    }
+}
+
+/// The body of `POST /v1/proxy/cache-reports`: what one proxy has fetched before anybody asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CacheReport {
+    /// The slot's name.
+    pub slot: String,
+    /// `node.id`.
+    pub node: String,
+    /// The newest runs, each from its beginning.
+    pub jobs: Vec<WarmCounts>,
+}
+
+/// What became of the requests of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WarmCounts {
+    /// The run.
+    pub job: String,
+    /// How many there are to make.
+    pub urls: u32,
+    /// The origin answered, or the tier that all proxies share.
+    pub fetched: u32,
+    /// The answer was in the proxy's cache already.
+    pub hit: u32,
+    /// No good answer came, however often it was tried.
+    pub failed: u32,
+}
+
 /// Which cached answers a purge is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -61,6 +131,16 @@ pub enum Purged {
     Urls(Vec<String>),
     /// Those whose URL begins with one of these.
     Prefixes(Vec<String>),
+}
+
+impl Purged {
+    /// The list; empty where it is for all.
+    pub fn texts(&self) -> &[String] {
+        match self {
+            Self::All => &[],
+            Self::Tags(texts) | Self::Urls(texts) | Self::Prefixes(texts) => texts,
+        }
+    }
 }
 
 /// Whose counts start anew.
@@ -85,6 +165,8 @@ pub enum Notice {
     QuotaReset(QuotaReset),
     /// Cached answers are gone, or stale.
     CachePurge(CachePurge),
+    /// Answers are to be fetched before anybody asks for them.
+    CacheWarm(CacheWarm),
 }
 
 impl ProxyEvent {
@@ -101,6 +183,10 @@ impl ProxyEvent {
             },
             Notice::CachePurge(purge) => Self {
                 cache_purge: Some(purge),
+                ..event
+            },
+            Notice::CacheWarm(warm) => Self {
+                cache_warm: Some(warm),
                 ..event
             },
         }
@@ -200,5 +286,31 @@ mod tests {
         let later = serde_json::json!({"revision": 8, "later": {"a": "b"}});
         let later = serde_json::from_value::<ProxyEvent>(later).unwrap();
         assert_eq!((later.revision, later.quota_reset), (8, None));
+    }
+
+    #[test]
+    fn each_url_is_one_listed_nodes_or_everybodys() {
+        let mut warm = CacheWarm {
+            nodes: Some(["a", "b", "c"].map(str::to_owned).into()),
+            ..CacheWarm::default()
+        };
+        let mut shares = [0; 3];
+        for index in 0..3_000 {
+            let url = format!("/products/{index}");
+            let takes = [b"a", b"b", b"c"].map(|id| warm.is_for(id, &url));
+            assert_eq!(takes.iter().filter(|takes| **takes).count(), 1);
+            for (share, takes) in shares.iter_mut().zip(takes) {
+                *share += u32::from(takes);
+            }
+            assert!(!warm.is_for(b"d", &url));
+        }
+        assert!(
+            shares.iter().all(|share| (800..1_200).contains(share)),
+            "{shares:?}"
+        );
+        warm.nodes = Some(Vec::new());
+        assert!(!warm.is_for(b"a", "/"));
+        warm.nodes = None;
+        assert!(warm.is_for(b"d", "/"));
     }
 }

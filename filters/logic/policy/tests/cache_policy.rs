@@ -49,7 +49,15 @@ fn full() -> Value {
         "cdn": {
             "cacheControl": "max-age=60, stale-while-revalidate=30",
             "surrogateControl": "max-age=60",
-            "tagHeader": "cache-tag"
+            "tagHeader": "cache-tag",
+            "purge": {
+                "url": "http://cdn.example:8080/purge?site=1",
+                "headers": [
+                    {"name": "x-site", "value": "shop"},
+                    {"name": "authorization", "fromEnv": "WEIR_CDN_TOKEN"}
+                ],
+                "timeout": "5s"
+            }
         },
         "bypass": {"headers": ["x-preview"], "cookies": ["session"]},
         "storeSetCookie": true,
@@ -188,7 +196,12 @@ fn quantities_have_bounds() {
 /// The tier refuses to wait for longer than 30 s, however long a look-up may take.
 #[test]
 fn nobody_waits_in_the_tier_for_longer_than_it_lets_them() {
-    let waits = |wait: &str| with("/spec/tier2", json!({"backend": "tier", "timeout": "60s", "wait": wait}));
+    let waits = |wait: &str| {
+        with(
+            "/spec/tier2",
+            json!({"backend": "tier", "timeout": "60s", "wait": wait}),
+        )
+    };
     assert_eq!(waits("30s"), []);
     assert_eq!(waits("30001ms"), one("/spec/tier2/wait", "duration_out_of_range"));
 }
@@ -347,6 +360,42 @@ fn each_field_says_what_it_expects() {
             "invalid_header_value",
         ),
         (
+            "/spec/cdn/purge/timeout",
+            json!("0ms"),
+            "/spec/cdn/purge/timeout",
+            "duration_out_of_range",
+        ),
+        (
+            "/spec/cdn/purge/headers/0/name",
+            json!("X Site"),
+            "/spec/cdn/purge/headers/0/name",
+            "invalid_header_name",
+        ),
+        (
+            "/spec/cdn/purge/headers/0/name",
+            json!("host"),
+            "/spec/cdn/purge/headers/0/name",
+            "reserved_header",
+        ),
+        (
+            "/spec/cdn/purge/headers/0/value",
+            json!("a\r\nx: y"),
+            "/spec/cdn/purge/headers/0/value",
+            "invalid_header_value",
+        ),
+        (
+            "/spec/cdn/purge/headers/1/fromEnv",
+            json!("AWS_SECRET_ACCESS_KEY"),
+            "/spec/cdn/purge/headers/1/fromEnv",
+            "invalid_variable",
+        ),
+        (
+            "/spec/cdn/purge/headers/1",
+            json!({"name": "x-a"}),
+            "/spec/cdn/purge/headers/1",
+            "one_value",
+        ),
+        (
             "/spec/cdn/surrogateControl",
             json!(" "),
             "/spec/cdn/surrogateControl",
@@ -414,4 +463,31 @@ fn each_field_says_what_it_expects() {
     }
     let unknown = document(&json!({"ttl": {"maxx": "1s"}}));
     assert_eq!(problems(unknown), one("/spec/ttl/maxx", "unknown_field"));
+}
+
+#[test]
+fn a_cdn_is_told_at_an_http_url_with_a_host() {
+    for good in [
+        "http://cdn",
+        "http://cdn:80/",
+        "http://127.0.0.1:8080/purge?a=%20",
+        "http://cdn?x",
+    ] {
+        assert_eq!(with("/spec/cdn/purge/url", json!(good)), [], "{good}");
+    }
+    for bad in [
+        "",
+        "cdn/purge",
+        "https://cdn/purge",
+        "http://",
+        "http:///purge",
+        "http://user:secret@cdn/",
+        "http://cdn:99999/",
+        "http://cdn/a b",
+        "http://cdn/#a",
+        "http://cdn/\u{e4}",
+    ] {
+        let expected = [("/spec/cdn/purge/url".to_owned(), "invalid_url".to_owned())];
+        assert_eq!(with("/spec/cdn/purge/url", json!(bad)), expected, "{bad}");
+    }
 }

@@ -1,6 +1,9 @@
 //! The keys of shared data.
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use weir_policy::hash::hash64;
+
+/// 2^64 by the golden ratio, odd: numbers of arenas that follow one another give names that have nothing in common.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The keys of a store's values. Short: there are many, and they are kept for ever.
 ///
@@ -17,7 +20,7 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn new(name: &str, arenas: u32) -> Self {
         Self {
-            prefix: xxh3_64_with_seed(name.as_bytes(), arenas.into()).to_le_bytes(),
+            prefix: (hash64(name.as_bytes()) ^ u64::from(arenas).wrapping_mul(SPREAD)).to_le_bytes(),
         }
     }
 

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use xxhash_rust::xxh3::xxh3_128;
-
-use super::{MAX_VARY, MAX_VARY_NAMES, push_hex};
+use super::{MAX_VARY, MAX_VARY_NAMES};
+use crate::hash::hash128_digits;
 
 /// The digits of a [`Variant`] that is none of an empty [`Vary`].
 pub const VARIANT_DIGITS: usize = 32;
@@ -121,11 +120,7 @@ pub fn variant(vary: &Vary, fields: &[(&[u8], &[u8])]) -> Variant {
         }
         text.push(0);
     }
-    let hash = xxh3_128(&text);
-    let mut digits = String::new();
-    push_hex(&mut digits, (hash >> 64) as u64);
-    push_hex(&mut digits, hash as u64);
-    Variant(digits)
+    Variant(hash128_digits(text))
 }
 
 #[cfg(test)]

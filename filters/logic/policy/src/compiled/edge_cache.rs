@@ -52,6 +52,9 @@ pub struct CompiledCachePolicy {
     /// The tier that all proxies share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier2: Option<CompiledTier2>,
+    /// The cluster of the proxy's own listener, for what is fetched before anybody asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_cluster: Option<String>,
     /// A request of the cache's own (to validate what is stored, to fill) is given up after this.
     pub call_timeout_ms: u32,
 }

@@ -2,6 +2,7 @@
 
 pub mod bypass;
 pub mod cdn;
+pub mod cdn_purge;
 pub mod coalesce;
 pub mod compression;
 pub mod key;
@@ -11,6 +12,7 @@ pub mod stale;
 pub mod tags;
 pub mod tier2;
 pub mod ttl;
+pub mod warming;
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +33,7 @@ use stale::StaleSpec;
 use tags::TagsSpec;
 use tier2::Tier2Spec;
 use ttl::TtlSpec;
+use warming::WarmingSpec;
 
 /// The longest lifetime of an answer.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(366 * 86_400);
@@ -97,6 +100,9 @@ pub struct CachePolicySpec {
     /// A tier that all proxies share; absent: each has its own cache only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier2: Option<Tier2Spec>,
+    /// What is fetched before anybody asks for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warming: Vec<WarmingSpec>,
     /// A request of the cache's own (to validate what is stored, to fill) is given up after this: 1ms to 300s.
     #[serde(default = "default_call_timeout")]
     pub call_timeout: Duration,
@@ -163,6 +169,7 @@ impl CachePolicySpec {
         if let Some(tier2) = &self.tier2 {
             problems.within("tier2", |problems| tier2.check(problems));
         }
+        problems.within("warming", |problems| warming::check_all(&self.warming, problems));
     }
 }
 

@@ -106,7 +106,7 @@ impl RemoteJwks {
 }
 
 /// A name or an IPv4 address, and a port if need be.
-fn is_authority(host: &str) -> bool {
+pub(crate) fn is_authority(host: &str) -> bool {
     let (name, port) = host.split_once(':').unwrap_or((host, "80"));
     let of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     !name.is_empty() && name.len() <= 253 && name.bytes().all(of_name) && port.parse::<u16>().is_ok()

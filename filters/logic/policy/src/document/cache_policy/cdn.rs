@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cdn_purge::CdnPurgeSpec;
 use crate::problem::Problems;
 
 /// The longest value of a field, bytes.
@@ -21,6 +22,9 @@ pub struct CdnSpec {
     /// The header that names the tags; absent: none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag_header: Option<TagHeader>,
+    /// How it learns of purges; absent: it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purge: Option<CdnPurgeSpec>,
 }
 
 /// A header that names tags.
@@ -54,6 +58,9 @@ impl CdnSpec {
             if let Some(value) = value {
                 problems.within(field, |problems| check_value(value, problems));
             }
+        }
+        if let Some(purge) = &self.purge {
+            problems.within("purge", |problems| purge.check(problems));
         }
     }
 }
