@@ -193,7 +193,12 @@ fn quantities_have_bounds() {
 /// The tier refuses to wait for longer than 30 s, however long a look-up may take.
 #[test]
 fn nobody_waits_in_the_tier_for_longer_than_it_lets_them() {
-    let waits = |wait: &str| with("/spec/tier2", json!({"backend": "tier", "timeout": "60s", "wait": wait}));
+    let waits = |wait: &str| {
+        with(
+            "/spec/tier2",
+            json!({"backend": "tier", "timeout": "60s", "wait": wait}),
+        )
+    };
     assert_eq!(waits("30s"), []);
     assert_eq!(waits("30001ms"), one("/spec/tier2/wait", "duration_out_of_range"));
 }
