@@ -3,6 +3,7 @@
 import http.server
 import json
 import math
+import os
 import socket
 import statistics
 import tempfile
@@ -23,9 +24,17 @@ WORKERS = 2
 AIM_MS = 150.0
 TAG = "page"
 PATH = "/page"
+# All proxies start at once, and each makes a dozen VMs.
+STARTED_S = 300.0
 # A purge that takes so long has failed.
 PATIENCE_S = 10.0
 MODULES = ("weir-rate-limit", "weir-shard-router", "weir-edge-cache")
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Every worker of every proxy may connect at once."""
+
+    request_queue_size = 1_024
 
 
 class Origin:
@@ -56,7 +65,7 @@ class Origin:
             def log_message(self, *_: object) -> None:
                 """Nothing."""
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.port: int = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -150,14 +159,16 @@ class Fleet:
         return [_document("Backend", "origin", endpoints=[endpoint]), *gateways, _document("CachePolicy", "pages")]
 
     def _proxies(self) -> None:
-        for at, admin in enumerate(self.admins):
-            node = ["--gateway", f"default/edge-{at}", "--id", f"edge-{at}", "--admin", f"127.0.0.1:{admin}"]
-            server = ["--server", f"http://127.0.0.1:{self.rest}", "--xds", f"127.0.0.1:{self.xds}"]
-            places = ["--modules-dir", str(self.folder / "modules"), "--concurrency", str(WORKERS)]
-            child = self._launch(f"proxy-{at}", ["proxy", "run", *node, *server, *places, "--", "-l", "error"])
+        for at, child in enumerate([self._proxy(at) for at in range(len(self.listeners))]):
             port = self.listeners[at]
-            child.wait_until(lambda port=port: web.status(port, PATH) == 200, "serving", 120)
-        processes.wait_until(self._all_ask, "every proxy asks for events", 60)
+            child.wait_until(lambda port=port: web.status(port, PATH) == 200, "serving", STARTED_S)
+        processes.wait_until(self._all_ask, "every proxy asks for events", STARTED_S)
+
+    def _proxy(self, at: int) -> processes.Child:
+        node = ["--gateway", f"default/edge-{at}", "--id", f"edge-{at}", "--admin", f"127.0.0.1:{self.admins[at]}"]
+        server = ["--server", f"http://127.0.0.1:{self.rest}", "--xds", f"127.0.0.1:{self.xds}"]
+        places = ["--modules-dir", str(self.folder / "modules"), "--concurrency", str(WORKERS)]
+        return self._launch(f"proxy-{at}", ["proxy", "run", *node, *server, *places, "--", "-l", "error"])
 
     def _all_ask(self) -> bool:
         lines = web.request(self.rest, "GET", "/metrics").body.decode().splitlines()
@@ -260,6 +271,7 @@ def measured(ready: Tools, proxies: int, purges: int, name: str | None) -> int:
             "command": f"scripts/bench --purge --proxies {proxies} --purges {purges}",
             "measure": "from the API's answer to a purge by tag until a worker serves what is new, ms",
         }
-        size = {"proxies": proxies, "workers": WORKERS, "purges": purges, "aim_p99_ms": AIM_MS}
+        load = round(os.getloadavg()[0], 1)
+        size = {"load_average": load, "proxies": proxies, "workers": WORKERS, "purges": purges, "aim_p99_ms": AIM_MS}
         report.store(SCRIPTS / "results" / f"{name}.json", {**about, **size, **found})
     return 0
