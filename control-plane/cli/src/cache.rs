@@ -13,7 +13,7 @@ use crate::console::Console;
 use crate::documents::NamespaceOptions;
 use crate::failure::{EXIT_CODES, Failure};
 use crate::table;
-pub use warm::WarmOptions;
+use warm::WarmOptions;
 
 /// What to do with caches.
 #[derive(Debug, Subcommand)]

@@ -98,3 +98,31 @@ async fn waiting_ends_when_every_proxy_knows() {
     let progress = stack.api.get(&path, &[]).await.json();
     assert_eq!(progress["proxies"], 2, "{progress}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_fetched_beforehand_is_the_first_clients_hit() {
+    let stack = Stack::sharded().await;
+    let strategy = json!({"name": "catalog", "schedule": "0 0 1 1 *", "host": "shop.example",
+                          "urls": ["/p/1", "/p/2"], "headers": [{"name": "x-user-id", "value": "alice"}]});
+    let spec = json!({"ttl": {"default": "1h"}, "warming": [strategy]});
+    stack.apply(vec![document("CachePolicy", "pages", spec)]).await;
+    let proxy = stack.proxy("one", 2).await;
+    // A proxy that learns purges learns runs.
+    weir(&stack, &["purge", "all", "--wait"]);
+    let done = weir(&stack, &["cache", "warm", "pages", "catalog"]);
+    assert_eq!((&done["urls"], &done["proxies"]), (&json!(2), &json!(1)));
+    let run = until("the proxy has fetched both", async || {
+        let status = stack.api.get("/v1/cache/warm", &[]).await.json();
+        let run = status["runs"][0].clone();
+        (run["fetched"] == 2).then_some(run)
+    })
+    .await;
+    assert_eq!(run["job"], done["job"]);
+    assert_eq!((&run["requests"], &run["failed"]), (&json!(2), &json!(0)));
+    for path in ["/p/1", "/p/2"] {
+        let headers = [("host", "shop.example"), ("x-user-id", "alice")];
+        let answer = proxy.get(path, &headers).await;
+        let status = String::from_utf8_lossy(answer.header("cache-status").unwrap()).into_owned();
+        assert!(status.contains("; hit"), "{path}: {status}");
+    }
+}
