@@ -87,7 +87,7 @@ fn proxies_are_told_what_is_purged() {
         assert_eq!(purged(&mut world, request.clone()), (purge, count), "{request}");
     }
     world.purge(json!({"namespace": "shop", "all": true})).unwrap();
-    assert_eq!(told(&world, "default").unwrap().soft, false);
+    assert!(!told(&world, "default").unwrap().soft);
     assert!(told(&world, "shop").is_some() && told(&world, "elsewhere").is_none());
 }
 
@@ -274,7 +274,7 @@ fn pages_of_long_purges_are_short() {
     world.purge(small.clone()).unwrap();
     world.purge(small).unwrap();
     assert_eq!(world.state.page(&default(), Some(cursor)).events.len(), 2);
-    assert!(MAX_TARGETS * 1_024 >= MAX_PAGE_BYTES);
+    const { assert!(MAX_TARGETS * 1_024 >= MAX_PAGE_BYTES) };
 }
 
 #[test]
