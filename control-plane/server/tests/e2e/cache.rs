@@ -92,6 +92,10 @@ async fn waiting_ends_when_every_proxy_knows() {
     let stack = Stack::sharded().await;
     stack.apply(vec![policy()]).await;
     let _proxies = (stack.proxy("one", 2).await, stack.proxy("two", 1).await);
+    until("both proxies poll", async || {
+        (polls(&stack).await >= 2).then_some(())
+    })
+    .await;
     let done = weir(&stack, &["purge", "all", "--wait"]);
     assert_eq!(done["proxies"], 2);
     let path = format!("/v1/cache/purge/{}", done["revision"]);
