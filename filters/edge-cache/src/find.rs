@@ -2,7 +2,7 @@
 
 use weir_cache_store::{Failed, Found, Key, Store};
 use weir_host::port::SharedData;
-use weir_http_cache::{CacheRequest, CacheRules, VaryRule};
+use weir_http_cache::{CacheKey, CacheRequest, CacheRules, VaryRule};
 
 use crate::values::Values;
 
@@ -11,7 +11,7 @@ use crate::values::Values;
 pub(crate) struct Place {
     /// What tells the answers of the request's key apart, and the number of the record that says so.
     pub(crate) vary: Option<(VaryRule, u64)>,
-    pub(crate) text: Vec<u8>,
+    key: CacheKey,
 }
 
 impl Place {
@@ -19,7 +19,7 @@ impl Place {
     pub(crate) fn primary(request: &CacheRequest) -> Self {
         Self {
             vary: None,
-            text: request.key.text.clone(),
+            key: request.key.clone(),
         }
     }
 
@@ -28,14 +28,18 @@ impl Place {
     pub(crate) fn variant(rules: &CacheRules, request: &CacheRequest, rule: VaryRule, stamp: u64) -> Self {
         let mut text = rules.variant(&rule, request).text;
         text.extend_from_slice(&stamp.to_le_bytes());
+        let hash = Key::new(&text).hash;
         Self {
             vary: Some((rule, stamp)),
-            text,
+            key: CacheKey { text, hash },
         }
     }
 
     pub(crate) fn key(&self) -> Key<'_> {
-        Key::new(&self.text)
+        Key {
+            hash: self.key.hash,
+            text: &self.key.text,
+        }
     }
 }
 
