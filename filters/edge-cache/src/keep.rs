@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use weir_cache_store::purge::{Judged, Purgeable, Verdict};
 use weir_cache_store::{Claim, Ended, Failed, FillToken, Kind, Store, Stored};
+use weir_host::HostError;
 use weir_host::port::Host;
 use weir_http_cache::{Encoding, Head, Object, VaryRule};
 
@@ -16,6 +17,7 @@ use crate::envelope;
 use crate::find::Place;
 use crate::forwarded::Fill;
 use crate::post::Message;
+use crate::request::failed;
 use crate::tier2::{Ask, Parcel, known_by};
 use crate::values::Values;
 use crate::visit::Visit;
@@ -103,8 +105,9 @@ impl EdgeCacheFilter {
         host: &impl Host,
     ) -> (Kept, bool) {
         let url = &visit.request.url;
-        let verdict = self.judge_purges(visit, goods.revision, head, url, now_ms, host);
-        if verdict != Some(Verdict::Valid) {
+        let unknown = Cell::default();
+        let verdict = self.judge_purges(visit, (goods.revision, &unknown), (url, head), now_ms, host);
+        if verdict != Ok(Verdict::Valid) {
             let ended = store.abandon(&Values(host), fill.token).unwrap_or_default();
             return (Kept::Fenced, ended.wake_others);
         }
@@ -122,24 +125,23 @@ impl EdgeCacheFilter {
         }
     }
 
-    /// What purges mean for something whose fill began with `revision`; none: it can't be known.
+    /// What purges mean for something whose fill began with a revision, and what they were known to mean.
     pub(crate) fn judge_purges(
         &self,
         visit: &Visit,
-        revision: u64,
-        head: &Head,
-        url: &[u8],
+        (revision, judged): (u64, &Cell<Judged>),
+        (url, head): (&[u8], &Head),
         now_ms: u64,
         host: &impl Host,
-    ) -> Option<Verdict> {
+    ) -> Result<Verdict, HostError> {
         let object = Purgeable {
             revision,
             policy: &visit.policy.name,
             url,
             tags: head.tags.iter().map(Vec::as_slice),
         };
-        let judged = Cell::<Judged>::default();
-        self.purges.verdict(&Values(host), object, &judged, now_ms).ok()
+        let verdict = self.purges.verdict(&Values(host), object, judged, now_ms);
+        verdict.map_err(failed)
     }
 
     /// Stores under the key that the response's `Vary` asks for.

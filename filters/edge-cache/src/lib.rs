@@ -30,6 +30,7 @@ mod policy;
 mod post;
 mod request;
 mod response;
+mod reuse;
 mod size_gauges;
 mod tier2;
 mod unsafe_request;

@@ -3,23 +3,19 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use weir_cache_store::purge::{Purgeable, Verdict};
-use weir_cache_store::{Claim, Filling, Found, Object, Tier};
+use weir_cache_store::{Claim, Filling, Found};
 use weir_host::port::{Host, Level, RequestHeaders, StreamHost};
 use weir_host::{Action, HostError, pairs};
-use weir_http_cache::{Answer, Asked, FwdReason, Headers, Hit, Reuse, Source};
+use weir_http_cache::{Answer, Asked, FwdReason, Headers};
 
 use crate::EdgeCacheFilter;
 use crate::answer::Ready;
 use crate::counts::{Miss, Outcome};
-use crate::envelope::Stored;
-use crate::fetch::{Fetch, Purpose};
 use crate::find::{Place, find};
 use crate::forwarded::{Fill, Forwarded};
 use crate::policy::Policy;
 use crate::values::Values;
 use crate::visit::{Exchange, State, Visit};
-use crate::work::Work;
 
 /// What another worker changed in the meantime is looked up again so often.
 const ATTEMPTS: usize = 4;
@@ -40,7 +36,7 @@ pub(crate) enum Step {
 }
 
 /// What a look-up came to; none: something has changed in the meantime, look again.
-type Looked = Option<Step>;
+pub(crate) type Looked = Option<Step>;
 
 impl EdgeCacheFilter {
     /// A request has come.
@@ -166,85 +162,8 @@ impl EdgeCacheFilter {
         }
     }
 
-    fn use_object(
-        &self,
-        visit: &Rc<Visit>,
-        place: Place,
-        found: Object,
-        held: bool,
-        now_ms: u64,
-        host: &impl Host,
-    ) -> Result<Looked, HostError> {
-        let rules = &visit.policy.rules;
-        let seen = Some(found.stamp);
-        let Some(stored) = Stored::read(found.content) else {
-            return self.miss(visit, place, seen, (FwdReason::Miss, held), now_ms, host);
-        };
-        let verdict = self.verdict(visit, &stored, now_ms, host)?;
-        if verdict == Verdict::Gone {
-            return self.miss(visit, place, seen, (FwdReason::UriMiss, held), now_ms, host);
-        }
-        let soft = verdict == Verdict::Soft;
-        let hit = Hit {
-            now_ms,
-            tier: tier(visit, found.tier),
-            source: Source::Hit,
-            collapsed: held,
-        };
-        match rules.reuse(&visit.request, &stored.object.head, now_ms, soft) {
-            Reuse::Fresh => {
-                let Some(ready) = Ready::of_stored(visit, &stored, &hit, host) else {
-                    return self.miss(visit, place, seen, (FwdReason::Miss, held), now_ms, host);
-                };
-                visit.policy.counts.request(Outcome::hit(hit.tier, held));
-                Ok(Some(Step::Answer(ready)))
-            }
-            Reuse::StaleWhileRevalidate => {
-                let Some(ready) = Ready::of_stored(visit, &stored, &hit, host) else {
-                    return self.miss(visit, place, seen, (FwdReason::Miss, held), now_ms, host);
-                };
-                visit.policy.counts.request(Outcome::Stale);
-                if found.refreshing.is_none()
-                    && let Err(error) = self.refresh(visit, place, stored, found.stamp, now_ms, host)
-                {
-                    self.log(error, "no refresh", host);
-                }
-                Ok(Some(Step::Answer(ready)))
-            }
-            Reuse::Validate { .. } if visit.request.directives.only_if_cached => Ok(only_if_cached(visit)),
-            Reuse::Validate { stale_if_error } => {
-                // What came while it waited has to be validated as well. Where it is still the former, no answer came.
-                let in_vain = held && stored.object.head.response_ms >= visit.arrived_ms;
-                if let Some(filling) = found.refreshing {
-                    return Ok(self.follow(visit, &place, filling, in_vain, now_ms, host));
-                }
-                let known = (found.stamp, stale_if_error, in_vain);
-                self.validate(visit, place, stored, known, now_ms, host)
-            }
-            Reuse::Unusable(_) => self.miss(visit, place, seen, (FwdReason::Miss, held), now_ms, host),
-        }
-    }
-
-    pub(crate) fn verdict(
-        &self,
-        visit: &Visit,
-        stored: &Stored,
-        now_ms: u64,
-        host: &impl Host,
-    ) -> Result<Verdict, HostError> {
-        let object = Purgeable {
-            revision: stored.revision(),
-            policy: &visit.policy.name,
-            url: &stored.object.url,
-            tags: stored.object.head.tags.iter().map(Vec::as_slice),
-        };
-        let judged = stored.content().judged();
-        let verdict = self.purges.verdict(&Values(host), object, judged, now_ms);
-        verdict.map_err(failed)
-    }
-
     /// Nothing is there that would do; `seen` is the number of what is.
-    fn miss(
+    pub(crate) fn miss(
         &self,
         visit: &Rc<Visit>,
         place: Place,
@@ -314,7 +233,7 @@ impl EdgeCacheFilter {
 
     /// Someone else fetches the answer: the request waits for it, if it may. `in_vain`: it has waited for one that is there,
     /// and that is none for it; were it to wait for the next, requests would be answered one after another.
-    fn follow(
+    pub(crate) fn follow(
         &self,
         visit: &Rc<Visit>,
         place: &Place,
@@ -354,93 +273,8 @@ impl EdgeCacheFilter {
         Some(Step::Hold)
     }
 
-    /// The origin is asked whether what is stored is still the one, while the request waits.
-    fn validate(
-        &self,
-        visit: &Rc<Visit>,
-        place: Place,
-        stored: Stored,
-        (stamp, stale_if_error, in_vain): (u64, bool, bool),
-        now_ms: u64,
-        host: &impl Host,
-    ) -> Result<Looked, HostError> {
-        let (token, leads) = match self.claim(visit, &place, Some(stamp), now_ms, host)? {
-            Claim::Leader(token) => (token, true),
-            Claim::HitForMiss(token) => (token, false),
-            Claim::Follow { here, until_ms } => {
-                let filling = Filling { here, until_ms };
-                return Ok(self.follow(visit, &place, filling, in_vain, now_ms, host));
-            }
-            Claim::Changed => return Ok(None),
-            Claim::NoRoom => {
-                visit.policy.counts.request(Outcome::Miss(Miss::NoRoom));
-                let forwarded = Forwarded::unkept(FwdReason::Stale, now_ms);
-                return Ok(Some(Step::Forward(forwarded)));
-            }
-        };
-        let fill = Fill::new(place, token, true);
-        let can_ask = leads && !visit.policy.spec().shadow && can_call(visit, &stored);
-        let cluster = self.cluster(visit, host).filter(|_| can_ask);
-        let Some(cluster) = cluster else {
-            visit.policy.counts.request(Outcome::Miss(Miss::Stale));
-            let forwarded = Forwarded::filling(FwdReason::Stale, now_ms, fill);
-            return Ok(Some(Step::Forward(forwarded)));
-        };
-        let purpose = Purpose::Validate {
-            client: Rc::clone(visit),
-            stale_if_error,
-        };
-        visit.set(State::Held);
-        let fetch = Fetch {
-            visit: Rc::clone(visit),
-            cluster: cluster.to_owned(),
-            fill,
-            stored,
-            purpose,
-            sent_ms: now_ms,
-        };
-        if let Some(Work::Fetch(unsent)) = self.leave_work(Work::Fetch(fetch), host) {
-            visit.set(State::New);
-            visit.policy.counts.request(Outcome::Miss(Miss::Stale));
-            let forwarded = Forwarded::filling(FwdReason::Stale, now_ms, unsent.fill);
-            return Ok(Some(Step::Forward(forwarded)));
-        }
-        Ok(Some(Step::Hold))
-    }
-
-    /// What is stored is fetched anew behind the client's back, if nobody does so already.
-    fn refresh(
-        &self,
-        visit: &Rc<Visit>,
-        place: Place,
-        stored: Stored,
-        stamp: u64,
-        now_ms: u64,
-        host: &impl Host,
-    ) -> Result<(), HostError> {
-        let cluster = self.cluster(visit, host).filter(|_| can_call(visit, &stored));
-        let (Some(cluster), false) = (cluster, visit.policy.spec().shadow) else {
-            return Ok(());
-        };
-        let Claim::Leader(token) = self.claim(visit, &place, Some(stamp), now_ms, host)? else {
-            return Ok(());
-        };
-        let fetch = Fetch {
-            visit: Rc::clone(visit),
-            cluster: cluster.to_owned(),
-            fill: Fill::new(place, token, true),
-            stored,
-            purpose: Purpose::Refresh,
-            sent_ms: now_ms,
-        };
-        if let Some(Work::Fetch(unsent)) = self.leave_work(Work::Fetch(fetch), host) {
-            self.abandon(visit, unsent.fill, now_ms, host);
-        }
-        Ok(())
-    }
-
     /// The cluster that a call for the request goes to; none: no call can be made.
-    fn cluster<'v>(&self, visit: &'v Visit, host: &impl Host) -> Option<&'v str> {
+    pub(crate) fn cluster<'v>(&self, visit: &'v Visit, host: &impl Host) -> Option<&'v str> {
         let cluster = visit.cluster.get_or_init(|| {
             let named = visit.request.headers.get(CLUSTER_HEADER).map(<[u8]>::to_vec);
             let routed = || host.property(&["xds", "cluster_name"]).ok().flatten();
@@ -459,29 +293,13 @@ fn advertise(visit: &Visit, host: &impl RequestHeaders) -> Result<(), HostError>
     }
 }
 
-/// Whether the filter's own request for it can be sent: the SDK takes nothing but UTF-8.
-fn can_call(visit: &Visit, stored: &Stored) -> bool {
-    let head = &stored.object.head;
-    let values = visit.request.headers.iter().map(|(_, value)| value);
-    let validators = head.etag().into_iter().chain(head.last_modified());
-    values
-        .chain(validators)
-        .all(|value| str::from_utf8(value).is_ok())
-}
-
-fn tier(visit: &Visit, tier: Tier) -> weir_http_cache::Tier {
-    match tier {
-        _ if visit.from_tier2.get() => weir_http_cache::Tier::Tier2,
-        Tier::Own => weir_http_cache::Tier::Memory,
-        Tier::Shared => weir_http_cache::Tier::Shared,
-    }
-}
-
-fn only_if_cached(visit: &Visit) -> Looked {
+/// The client wants nothing else than what is stored, and that will not do.
+pub(crate) fn only_if_cached(visit: &Visit) -> Looked {
     visit.policy.counts.request(Outcome::Miss(Miss::Refused));
     Some(Step::Answer(Ready::bare(Answer::only_if_cached())))
 }
 
-fn failed(_: weir_cache_store::Failed) -> HostError {
+/// The store's failure is the host's.
+pub(crate) fn failed(_: weir_cache_store::Failed) -> HostError {
     HostError::BadArgument
 }

@@ -3,6 +3,7 @@
 //! One look-up before a request for what is not stored here goes on; one store after its answer has passed. Nothing that the
 //! tier does or fails to do keeps a request from its answer: it goes on alone.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use weir_cache_store::purge::Verdict;
@@ -303,8 +304,10 @@ impl EdgeCacheFilter {
         };
         let rules = &visit.policy.rules;
         let is_for = object.key == rules.variant(&object.head.vary, &visit.request).text;
-        let judged = self.judge_purges(visit, revision, &object.head, &object.url, now_ms, host);
-        if !is_for || judged != Some(Verdict::Valid) {
+        let unknown = Cell::default();
+        let about = (object.url.as_slice(), &object.head);
+        let verdict = self.judge_purges(visit, (revision, &unknown), about, now_ms, host);
+        if !is_for || verdict != Ok(Verdict::Valid) {
             return self.go_on(visit, fill, reason, now_ms, host);
         }
         let kept = self.keep_bytes(visit, fill, &object.head, (revision, bytes), now_ms, host);
