@@ -6,6 +6,7 @@
 //! that becomes the response at hand.
 
 mod headers;
+mod of_process;
 mod process;
 mod stream;
 mod worker;

@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use crate::error::HostError;
 use crate::fake::headers::Headers;
-use crate::fake::process::{Process, Released};
+use crate::fake::of_process::OfProcess;
+use crate::fake::process::Process;
 use crate::port::{
-    Clock, ForeignFunctions, GrpcStatus, HeldStreams, Identity, Level, LocalReply, Log, Mail, Properties,
-    QueueId, RequestHeaders, ResponseBody, ResponseHeaders, SharedData, StreamId, Version,
+    Clock, GrpcStatus, Identity, Level, LocalReply, Log, Properties, RequestHeaders, ResponseBody,
+    ResponseHeaders, SharedData, StreamId, Version,
 };
 
 /// A request at a filter.
@@ -303,36 +304,9 @@ impl LocalReply for Stream {
     }
 }
 
-impl HeldStreams for Stream {
-    fn answer_held(
-        &self,
-        stream: StreamId,
-        status: u16,
-        headers: &[(&str, &[u8])],
-        body: &[u8],
-    ) -> Result<(), HostError> {
-        let reply = Reply::http(status, headers, body);
-        self.process.release(stream, Released::Answered(reply));
-        Ok(())
-    }
-
-    fn resume(&self, stream: StreamId) -> Result<(), HostError> {
-        self.process.release(stream, Released::Resumed);
-        Ok(())
-    }
-}
-
-impl Mail for Stream {
-    fn enqueue(&self, queue: QueueId, message: &[u8]) -> Result<(), HostError> {
-        self.process
-            .with_queue(queue, |messages| messages.push_back(message.to_vec()))
-    }
-}
-
-/// No function is there.
-impl ForeignFunctions for Stream {
-    fn call_foreign(&self, _name: &str, _argument: &[u8]) -> Result<Vec<u8>, HostError> {
-        Err(HostError::NotFound)
+impl OfProcess for Stream {
+    fn process(&self) -> &Process {
+        &self.process
     }
 }
 

@@ -4,11 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::error::HostError;
-use crate::fake::process::{Process, Released};
-use crate::fake::stream::Reply;
+use crate::fake::of_process::OfProcess;
+use crate::fake::process::Process;
 use crate::port::{
-    Answer, CallId, CallRequest, Calls, Clock, Configuration, ForeignFunctions, HeldStreams, Level, Log,
-    Mail, MetricId, MetricKind, Metrics, Properties, QueueId, Queues, SharedData, StreamId, Ticks, Version,
+    Answer, CallId, CallRequest, Calls, Clock, Configuration, Level, Log, MetricId, MetricKind, Metrics,
+    Properties, QueueId, Queues, SharedData, Ticks, Version,
 };
 
 /// One worker of a process: its configuration, timer and log.
@@ -158,36 +158,9 @@ impl SharedData for Worker {
     }
 }
 
-impl HeldStreams for Worker {
-    fn answer_held(
-        &self,
-        stream: StreamId,
-        status: u16,
-        headers: &[(&str, &[u8])],
-        body: &[u8],
-    ) -> Result<(), HostError> {
-        let reply = Reply::http(status, headers, body);
-        self.process.release(stream, Released::Answered(reply));
-        Ok(())
-    }
-
-    fn resume(&self, stream: StreamId) -> Result<(), HostError> {
-        self.process.release(stream, Released::Resumed);
-        Ok(())
-    }
-}
-
-impl Mail for Worker {
-    fn enqueue(&self, queue: QueueId, message: &[u8]) -> Result<(), HostError> {
-        self.process
-            .with_queue(queue, |messages| messages.push_back(message.to_vec()))
-    }
-}
-
-/// No function is there.
-impl ForeignFunctions for Worker {
-    fn call_foreign(&self, _name: &str, _argument: &[u8]) -> Result<Vec<u8>, HostError> {
-        Err(HostError::NotFound)
+impl OfProcess for Worker {
+    fn process(&self) -> &Process {
+        &self.process
     }
 }
 
