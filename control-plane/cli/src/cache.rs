@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use weir_core::cache::TagDependencies;
 use weir_core::event::Revision;
+use weir_core::percent::percent_encoded;
 
 use crate::client::Client;
 use crate::console::Console;
@@ -131,19 +132,6 @@ async fn set(options: &SetOptions, client: &Client, console: &mut Console<'_>) -
 fn path(options: &TagOptions) -> String {
     let tag = percent_encoded(&options.tag);
     format!("{PATH}/{tag}?namespace={}", options.namespace.namespace)
-}
-
-/// Everything but unreserved letters (RFC 3986 section 2.3) becomes `%` and two digits.
-fn percent_encoded(text: &str) -> String {
-    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let letter = |byte: u8| {
-        if is_unreserved(byte) {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
-    };
-    text.bytes().map(letter).collect()
 }
 
 fn rows(items: &[TagDependencies]) -> String {

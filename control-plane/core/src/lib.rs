@@ -14,6 +14,7 @@ pub mod metric;
 pub mod module;
 pub mod node;
 pub mod notice;
+pub mod percent;
 pub mod plan;
 pub mod proxy;
 pub mod quota;

@@ -18,6 +18,7 @@ use super::FILTER;
 use super::schedule::{Timetable, warming_policies};
 use crate::event::{Change, Event};
 use crate::node::GatewayRef;
+use crate::percent::percent_encoded;
 use crate::proxy::Proxies;
 use crate::refusal::Refusal;
 use crate::slot;
@@ -174,16 +175,6 @@ impl WarmJob {
             notice: Notice::CacheWarm(warm),
         }
     }
-}
-
-/// Everything but unreserved letters (RFC 3986 section 2.3) becomes `%` and two digits.
-fn percent_encoded(text: &str) -> String {
-    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let letter = |byte: u8| match is_unreserved(byte) {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    };
-    text.bytes().map(letter).collect()
 }
 
 /// Parts of at most [`MAX_CHUNK`] URLs, none of them long.
