@@ -5,7 +5,8 @@
 //!
 //! * keeps one poll open, `GET /v1/proxy/events?slot=…&cursor=…&wait=25`, and gives the filter each page of events
 //!   ([`crate::Filter::on_events`]). The cursor stands in shared data (`<slot>/events`), and moves on when the filter has
-//!   taken the page: no event is lost or comes out of order, but one may come again;
+//!   taken the page: no event is lost or comes out of order, but one may come again. The first page of a process is a reset:
+//!   the proxy served before it, and what happened meanwhile is in no page;
 //! * posts what the filter has to report ([`crate::Filter::report`]), one report at a time over the whole process.
 //!
 //! Calls go out from the root context in force. When it goes, or another comes into force, its calls end with no answer;
@@ -241,7 +242,7 @@ impl Control {
         if !self.still_leads(seat, now, host)? {
             return Ok(());
         }
-        page.reset |= asked.is_lost();
+        page.reset |= asked.number.is_none();
         if page.reset || !page.events.is_empty() {
             seat.filter.on_events(&page, host)?;
         }

@@ -41,13 +41,14 @@ fn purge(what: &Value, soft: bool, policy: Option<&str>) -> Value {
     json!({"revision": 8, "cachePurge": purge})
 }
 
-/// Workers that know of nothing so far, and learn of this page two seconds after the first poll.
+/// Workers that have polled once, and learn of this page two seconds later.
 fn purged_by(workers: usize, configuration: Value, page_after: Value) -> Cached {
     let control = Control::default();
     control.tell(Duration::ZERO, page(7, false, &[]));
-    control.tell(ms(2_000), page_after);
+    control.tell(ms(2_500), page_after);
     let cached = Cached::on(workers, &controlled(configuration));
     cached.process.cluster(CONTROL, control.cluster());
+    cached.advance(500);
     cached.origin.answer(|request| {
         let tag = path(request)
             .trim_start_matches('/')
@@ -201,6 +202,23 @@ fn a_fill_that_began_before_a_purge_of_it_is_not_stored() {
             }
         }
     }
+}
+
+/// Purges that came before a proxy's first poll are in no page.
+#[test]
+fn what_was_stored_before_the_first_poll_is_gone_with_its_answer() {
+    let control = Control::default();
+    control.tell(ms(2_000), page(7, false, &[]));
+    let cached = Cached::on(2, &controlled(plain()));
+    cached.process.cluster(CONTROL, control.cluster());
+    cached.origin.always(fresh(600).body("old"));
+    cached.get(0, "/a/1");
+    assert!(is_hit(&cached.get(1, "/a/1")));
+    cached.advance(4_000);
+    cached.origin.always(fresh(600).body("new"));
+    assert_eq!(text(&cached.get(1, "/a/1")), "new");
+    cached.advance(4_000);
+    assert!(is_hit(&cached.get(0, "/a/1")));
 }
 
 #[test]

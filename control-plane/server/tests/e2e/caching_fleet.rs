@@ -23,7 +23,7 @@ struct Shared {
 impl Shared {
     async fn start() -> Self {
         let redis = Redis::start().await;
-        let stack = Cached::start(2, 2, vec![]).await;
+        let stack = Cached::start(2, 2, vec![policy(json!({}))]).await;
         let tier = Tier::start(&redis, &["--control", &stack.stack.rest()]).await;
         until("the tier knows the control plane", async || {
             let up = r#"weir_cache_tier_control_up{namespace="default"}"#;

@@ -10,7 +10,7 @@ const MAGIC: [u8; 8] = *b"weirevt1";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cursor {
     version: Option<Version>,
-    /// What to ask with.
+    /// What to ask with; none: what was heard is not known, for nothing was (or by another release, that noted it otherwise).
     pub(super) number: Option<u64>,
 }
 
@@ -27,11 +27,6 @@ impl Cursor {
             Some(u64::from_le_bytes(number.try_into().ok()?))
         });
         Ok(Self { version, number })
-    }
-
-    /// Whether there is something that is no cursor (another release wrote it): what was heard is not known.
-    pub(super) fn is_lost(&self) -> bool {
-        self.version.is_some() && self.number.is_none()
     }
 
     /// Moves on to `number`, unless the cursor has moved since it was loaded.

@@ -258,9 +258,14 @@ impl Proxy {
         made.map(|(at, _)| at - start).collect()
     }
 
-    /// What the filter wrote down.
+    /// What the filter wrote down after the first page, which is a reset.
     pub(crate) fn heard(&self) -> Vec<u64> {
-        read(&self.process.shared("heard").unwrap_or_default())
+        let mut heard = read(&self.process.shared("heard").unwrap_or_default()).into_iter();
+        assert!(
+            matches!(heard.next(), None | Some(0)),
+            "the first page is no reset"
+        );
+        heard.collect()
     }
 
     /// Of which reports it heard the answer, Unix nanoseconds.

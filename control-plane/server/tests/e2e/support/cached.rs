@@ -117,11 +117,23 @@ impl CachingProxy {
         proxy.http = Client::new(address);
         proxy.serving().await;
         let workers = usize::try_from(workers).unwrap();
-        Self {
+        let ready = Self {
             proxy,
             address,
             workers,
-        }
+        };
+        ready.has_polled().await;
+        ready
+    }
+
+    /// Until then, what is stored does not stay. A cache without a policy never polls.
+    async fn has_polled(&self) {
+        let name = "weir_control_calls_total.filter.edge-cache.call.poll.outcome.ok";
+        until("it has polled", async || {
+            let polls = self.proxy.stats(name).await;
+            polls.values().any(|polls| *polls > 0).then_some(())
+        })
+        .await;
     }
 
     /// A client with connections of its own, which any worker may get.
