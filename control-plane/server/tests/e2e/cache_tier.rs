@@ -65,13 +65,9 @@ async fn a_tier_follows_a_control_plane() {
     let stack = Stack::empty().await;
     let redis = Redis::start().await;
     let tier = Tier::start(&redis, &["--control", &stack.rest()]).await;
-    until("it knows where to begin", async || {
-        tier.metric(r#"weir_cache_tier_control_up{namespace="default"}"#)
-            .await
-            .filter(|up| up == "1")
-    })
-    .await;
-    assert!(tier.metric("weir_cache_tier_purge_revision").await.is_some());
+    tier.knows_purges().await;
+    let up = tier.metric("weir_cache_tier_control_up").await;
+    assert_eq!(up.as_deref(), Some("1"));
     let lease = lookup(tier.client.clone(), 0).await.unwrap();
     let lease = lease.header(LEASE_HEADER).unwrap();
     assert_eq!(put(&tier.client, lease, "0").await.status, 204);

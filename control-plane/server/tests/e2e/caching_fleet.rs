@@ -25,11 +25,7 @@ impl Shared {
         let redis = Redis::start().await;
         let stack = Cached::start(2, 2, vec![policy(json!({}))]).await;
         let tier = Tier::start(&redis, &["--control", &stack.stack.rest()]).await;
-        until("the tier knows the control plane", async || {
-            let up = r#"weir_cache_tier_control_up{namespace="default"}"#;
-            tier.metric(up).await.filter(|up| up == "1")
-        })
-        .await;
+        tier.knows_purges().await;
         stack.stack.apply(vec![tier.backend()]).await;
         stack
             .change(json!({"tier2": {"backend": "tier", "timeout": "20s", "wait": "10s"}}))

@@ -85,6 +85,14 @@ impl Tier {
         )
     }
 
+    /// Waits until it has heard from its control plane, and stores.
+    pub(crate) async fn knows_purges(&self) {
+        until("the tier knows where to begin", async || {
+            self.metric("weir_cache_tier_purge_revision").await.map(drop)
+        })
+        .await;
+    }
+
     pub(crate) async fn metric(&self, name: &str) -> Option<String> {
         let metrics = self.client.get("/metrics", &[]).await.text();
         let line = metrics.lines().find(|line| line.starts_with(name))?;
