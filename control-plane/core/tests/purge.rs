@@ -91,6 +91,35 @@ fn proxies_are_told_what_is_purged() {
     assert!(told(&world, "shop").is_some() && told(&world, "elsewhere").is_none());
 }
 
+/// A cache finds an answer by the URL as its policy reads it.
+#[test]
+fn a_url_is_purged_in_every_form_that_a_policy_gives_it() {
+    let mut world = World::default();
+    let key = |query: Value| json!({"key": {"query": query, "sortQuery": true}});
+    let only = cache_policy("only", &key(json!({"only": ["page"]})));
+    world
+        .apply(vec![only, cache_policy("all", &key(json!("all")))])
+        .unwrap();
+    let urls = json!(["http://Shop.example:80/?utm=1&page=2&b=1"]);
+    let sent = "shop.example/?utm=1&page=2&b=1";
+    for (policy, forms) in [
+        (
+            None,
+            json!(["shop.example/?b=1&page=2&utm=1", "shop.example/?page=2", sent]),
+        ),
+        (Some("only"), json!(["shop.example/?page=2", sent])),
+        (Some("all"), json!(["shop.example/?b=1&page=2&utm=1", sent])),
+    ] {
+        let mut request = json!({"urls": urls});
+        let mut purge = json!({"what": {"urls": forms}});
+        if let Some(policy) = policy {
+            request["policy"] = policy.into();
+            purge["policy"] = format!("default/{policy}").into();
+        }
+        assert_eq!(purged(&mut world, request), (purge, 1));
+    }
+}
+
 #[test]
 fn nothing_is_purged_by_an_empty_list() {
     let mut world = World::default();

@@ -38,7 +38,7 @@ impl Ready {
         hit: &Hit,
         host: &impl ForeignFunctions,
     ) -> Option<Self> {
-        let object = &stored.object;
+        let object = stored.object();
         let bytes = u64::try_from(stored.body().len()).ok()?;
         let body = StoredBody {
             bytes,

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use weir_cache_store::Content;
-use weir_http_cache::{Head, Object};
+use weir_http_cache::{Encoding, Head, Object};
 
 const REVISION_BYTES: usize = 8;
 const HEADER_BYTES: usize = REVISION_BYTES + 4;
@@ -12,8 +12,14 @@ const HEADER_BYTES: usize = REVISION_BYTES + 4;
 /// An object as it is served.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
-    pub(crate) object: Rc<Object>,
     content: Rc<Content>,
+    envelope: Rc<Envelope>,
+}
+
+/// What stands before the body.
+#[derive(Clone, Debug)]
+struct Envelope {
+    object: Object,
     revision: u64,
     checksum: u32,
     body_at: usize,
@@ -37,50 +43,65 @@ pub(crate) fn open(bytes: &[u8]) -> Option<(u64, Object)> {
 impl Stored {
     /// The object in what was stored; none where it is none.
     pub(crate) fn read(content: Rc<Content>) -> Option<Self> {
-        let (revision, rest) = content.split_first_chunk::<REVISION_BYTES>()?;
-        let (checksum, rest) = rest.split_first_chunk::<4>()?;
-        let (revision, checksum) = (u64::from_le_bytes(*revision), u32::from_le_bytes(*checksum));
-        let (object, body_at) = Object::from_bytes(rest)?;
-        Some(Self {
-            object: Rc::new(object),
-            revision,
-            checksum,
-            body_at: HEADER_BYTES + body_at,
-            content,
-        })
+        let envelope = content.read_once(Envelope::read)?;
+        Some(Self { content, envelope })
+    }
+
+    pub(crate) fn object(&self) -> &Object {
+        &self.envelope.object
     }
 
     /// The same body with another head.
     pub(crate) fn with_head(&self, head: Head) -> Self {
-        let object = Object {
-            head,
-            ..(*self.object).clone()
-        };
+        let mut envelope = (*self.envelope).clone();
+        envelope.object.head = head;
         Self {
-            object: Rc::new(object),
-            ..self.clone()
+            content: Rc::clone(&self.content),
+            envelope: Rc::new(envelope),
         }
     }
 
     /// The bytes to be stored, of a fill that began with `revision`.
     pub(crate) fn to_bytes(&self, revision: u64) -> Vec<u8> {
-        write(revision, self.checksum, &self.object, self.body())
+        write(revision, self.checksum(), self.object(), self.body())
     }
 
     /// As it was stored.
     pub(crate) fn body(&self) -> &[u8] {
-        self.content.get(self.body_at..).unwrap_or_default()
+        self.content.get(self.envelope.body_at..).unwrap_or_default()
+    }
+
+    /// How long the body is where it is not packed.
+    pub(crate) fn identity_len(&self) -> u64 {
+        match self.object().encoding {
+            Encoding::Identity => u64::try_from(self.body().len()).unwrap_or(u64::MAX),
+            Encoding::Zlib { identity_len } => identity_len,
+        }
     }
 
     pub(crate) fn content(&self) -> &Content {
         &self.content
     }
 
-    pub(crate) const fn revision(&self) -> u64 {
-        self.revision
+    pub(crate) fn revision(&self) -> u64 {
+        self.envelope.revision
     }
 
-    pub(crate) const fn checksum(&self) -> u32 {
-        self.checksum
+    pub(crate) fn checksum(&self) -> u32 {
+        self.envelope.checksum
+    }
+}
+
+impl Envelope {
+    fn read(content: &[u8]) -> Option<Self> {
+        let (revision, rest) = content.split_first_chunk::<REVISION_BYTES>()?;
+        let (checksum, rest) = rest.split_first_chunk::<4>()?;
+        let (object, body_at) = Object::from_bytes(rest)?;
+        Some(Self {
+            object,
+            revision: u64::from_le_bytes(*revision),
+            checksum: u32::from_le_bytes(*checksum),
+            body_at: HEADER_BYTES + body_at,
+        })
     }
 }

@@ -8,7 +8,9 @@ use std::rc::Rc;
 use weir_cache_store::purge::Verdict;
 use weir_host::pairs;
 use weir_host::port::{Answer, RootHost};
-use weir_http_cache::{CacheRequest, Change, FwdReason, Headers, Hit, Method, Reuse, Source, Tier, Updated};
+use weir_http_cache::{
+    CacheRequest, Change, FwdReason, Head, Headers, Hit, Method, NotStored, Reuse, Source, Tier, Updated,
+};
 
 use crate::EdgeCacheFilter;
 use crate::answer::Ready;
@@ -71,8 +73,13 @@ impl Fetch {
     }
 
     fn headers(&self) -> Headers {
-        let mut headers = self.visit.request.fetch_headers();
-        let validators = self.visit.request.validators(&self.stored.object.head);
+        let request = &self.visit.request;
+        let mut headers = if self.is_head() {
+            request.end_to_end()
+        } else {
+            request.fetch_headers()
+        };
+        let validators = self.visit.request.validators(&self.stored.object().head);
         for (name, value) in validators.iter() {
             headers.push(name, value);
         }
@@ -81,9 +88,14 @@ impl Fetch {
         }
         headers
     }
+
+    /// It asks for the head of what is stored, since the client does.
+    fn is_head(&self) -> bool {
+        matches!(self.purpose, Purpose::Validate { .. }) && self.visit.request.is_head()
+    }
 }
 
-/// What was asked for a HEAD request is a GET request, and so is the answer.
+/// What is fetched behind the back of a HEAD request is asked for by GET.
 fn as_get(request: &CacheRequest) -> CacheRequest {
     let mut request = request.clone();
     request.method = Method::Get;
@@ -123,21 +135,36 @@ impl EdgeCacheFilter {
             304 => self.confirm(fetch, &headers, now_ms, host),
             FAILURE.. if stale_will_do => self.fail(fetch, Some(status), host),
             _ if UNREACHED.contains(&status) => self.fail(fetch, Some(status), host),
+            200 if fetch.is_head() => self.compare(fetch, (status, headers), now_ms, host),
             _ => self.replace(fetch, (status, headers), answer.body, now_ms, host),
         }
     }
 
     /// What is stored is still the one.
     fn confirm(&self, fetch: Fetch, headers: &Headers, now_ms: u64, host: &impl RootHost) {
-        fetch.visit.policy.counts.validation(Validation::Confirmed);
         let rules = &fetch.visit.policy.rules;
         let request = &fetch.visit.request;
-        let head = &fetch.stored.object.head;
-        let updated = rules.update(request, head, headers, fetch.sent_ms, now_ms);
-        let (head, kept) = match updated {
-            Updated::Keep(head) => (head, true),
-            Updated::Once(head, _) => (head, false),
-        };
+        let head = &fetch.stored.object().head;
+        match rules.update(request, head, headers, fetch.sent_ms, now_ms) {
+            Updated::Keep(head) => self.serve(fetch, (head, true), now_ms, host),
+            Updated::Once(head, _) => self.serve(fetch, (head, false), now_ms, host),
+        }
+    }
+
+    /// The answer to a HEAD request tells whether what is stored is still the one (RFC 9111 section 4.3.5).
+    fn compare(&self, fetch: Fetch, (status, headers): (u16, Headers), now_ms: u64, host: &impl RootHost) {
+        let times = (fetch.sent_ms, now_ms);
+        let rules = &fetch.visit.policy.rules;
+        let (head, bytes) = (&fetch.stored.object().head, fetch.stored.identity_len());
+        match rules.freshened_by_head(&fetch.visit.request, head, &headers, bytes, times) {
+            Some(head) => self.serve(fetch, (head, true), now_ms, host),
+            None => self.replace(fetch, (status, headers), Vec::new(), now_ms, host),
+        }
+    }
+
+    /// What is stored was confirmed, with another head; whether it may be kept so.
+    fn serve(&self, fetch: Fetch, (head, kept): (Head, bool), now_ms: u64, host: &impl RootHost) {
+        fetch.visit.policy.counts.validation(Validation::Confirmed);
         let stored = fetch.stored.with_head(head);
         if let Purpose::Validate { client, .. } = &fetch.purpose {
             let hit = Hit {
@@ -166,13 +193,16 @@ impl EdgeCacheFilter {
     ) {
         fetch.visit.policy.counts.validation(Validation::Replaced);
         let rules = &fetch.visit.policy.rules;
-        let judged = rules.judge(
-            &as_get(&fetch.visit.request),
-            status,
-            &headers,
-            fetch.sent_ms,
-            now_ms,
-        );
+        let judged = match fetch.is_head() {
+            true => Err(NotStored::Method),
+            false => rules.judge(
+                &as_get(&fetch.visit.request),
+                status,
+                &headers,
+                fetch.sent_ms,
+                now_ms,
+            ),
+        };
         if let Purpose::Validate { client, .. } = &fetch.purpose
             && client.is_held()
         {
@@ -190,7 +220,8 @@ impl EdgeCacheFilter {
         match judged {
             Ok(head) => self.keep(&fetch.visit, fetch.fill, Capture { head, body }, now_ms, host),
             Err(why) => {
-                let spared = spares(Some(status), why);
+                // The head alone says enough: it is another's.
+                let spared = spares(Some(status), why) && !(fetch.is_head() && status < FAILURE);
                 self.end_unstored(&fetch.visit, fetch.fill, (why, spared), now_ms, host);
             }
         }
@@ -232,7 +263,7 @@ impl EdgeCacheFilter {
         let reuse = visit
             .policy
             .rules
-            .reuse(&visit.request, &stored.object.head, now_ms, soft);
+            .reuse(&visit.request, &stored.object().head, now_ms, soft);
         let will_do = matches!(
             reuse,
             Reuse::Validate { stale_if_error: true } | Reuse::StaleWhileRevalidate | Reuse::Fresh

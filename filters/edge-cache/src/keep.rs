@@ -62,7 +62,7 @@ impl EdgeCacheFilter {
     ) {
         let revision = fill.token.revision();
         let bytes = stored.to_bytes(revision);
-        let head = &stored.object.head;
+        let head = &stored.object().head;
         let kept = self.keep_bytes(visit, fill, head, (revision, &bytes), now_ms, host);
         if visit.policy.spec().tier2.is_some() && kept == Kept::Stored {
             let parcel = Parcel::new(&visit.request, head, bytes, revision, now_ms);

@@ -46,7 +46,7 @@ impl EdgeCacheFilter {
             source: Source::Hit,
             collapsed: held,
         };
-        match rules.reuse(&visit.request, &stored.object.head, now_ms, soft) {
+        match rules.reuse(&visit.request, &stored.object().head, now_ms, soft) {
             Reuse::Fresh => {
                 let Some(ready) = Ready::of_stored(visit, &stored, &hit, host) else {
                     return self.miss(visit, place, seen, (FwdReason::Miss, held), now_ms, host);
@@ -69,7 +69,7 @@ impl EdgeCacheFilter {
             Reuse::Validate { .. } if visit.request.directives.only_if_cached => Ok(only_if_cached(visit)),
             Reuse::Validate { stale_if_error } => {
                 // What came while it waited has to be validated as well. Where it is still the former, no answer came.
-                let in_vain = held && stored.object.head.response_ms >= visit.arrived_ms;
+                let in_vain = held && stored.object().head.response_ms >= visit.arrived_ms;
                 if let Some(filling) = found.refreshing {
                     return Ok(self.follow(visit, &place, filling, in_vain, now_ms, host));
                 }
@@ -88,7 +88,7 @@ impl EdgeCacheFilter {
         now_ms: u64,
         host: &impl Host,
     ) -> Result<Verdict, HostError> {
-        let Object { url, head, .. } = &*stored.object;
+        let Object { url, head, .. } = stored.object();
         let judged = stored.content().judged();
         let known = (stored.revision(), judged);
         self.judge_purges(visit, known, (url, head), now_ms, host)
@@ -182,7 +182,7 @@ impl EdgeCacheFilter {
 
 /// Whether the filter's own request for it can be sent: the SDK takes nothing but UTF-8.
 fn can_call(visit: &Visit, stored: &Stored) -> bool {
-    let head = &stored.object.head;
+    let head = &stored.object().head;
     let values = visit.request.headers.iter().map(|(_, value)| value);
     let validators = head.etag().into_iter().chain(head.last_modified());
     values

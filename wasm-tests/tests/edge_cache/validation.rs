@@ -107,17 +107,56 @@ fn the_clients_own_conditions_and_ranges_hold_for_what_is_validated() {
     }
 }
 
+/// RFC 9111 section 4.3.5: the origin's head is that of what is stored, by a 304 or by its fields.
 #[test]
-fn head_is_validated_by_get() {
+fn the_head_of_what_is_stored_makes_it_fresh() {
+    for confirmed in [
+        Answer::status(304).header("cache-control", "max-age=10"),
+        tagged("v1", "max-age=10").header("x-new", "1"),
+    ] {
+        let cached = stale(2);
+        cached.origin.always(confirmed);
+        let answer = cached.ask(0, Request::new("HEAD", "/a"));
+        assert_eq!((answer.status, answer.body.len()), (200, 0));
+        let call = cached.origin.last();
+        assert_eq!(call.headers.text(":method").as_deref(), Some("HEAD"));
+        assert_eq!(call.headers.text("if-none-match").as_deref(), Some("\"v1\""));
+        let hit = cached.get(1, "/a");
+        assert!(is_hit(&hit));
+        assert_eq!(text(&hit), "v1");
+        assert_eq!(hit.headers.text("x-new"), answer.headers.text("x-new"));
+        assert_eq!(cached.counted("validations", "confirmed"), 1);
+    }
+}
+
+#[test]
+fn the_head_of_something_else_makes_what_is_stored_go() {
+    for (status, changed) in [
+        (200, tagged("v2", "max-age=10")),
+        (200, tagged("v1", "max-age=10").header("content-length", "3")),
+        (200, tagged("v1", "no-store")),
+        (404, Answer::status(404)),
+    ] {
+        let cached = stale(2);
+        cached.origin.always(changed.body(""));
+        let answer = cached.ask(0, Request::new("HEAD", "/a"));
+        assert_eq!((answer.status, answer.body.len()), (status, 0));
+        assert!(!is_hit(&answer));
+        cached.origin.always(tagged("v3", "max-age=10"));
+        assert_eq!(text(&cached.get(1, "/a")), "v3");
+        assert_eq!(cached.origin.last().headers.text("if-none-match"), None);
+        assert!(is_hit(&cached.get(0, "/a")));
+    }
+}
+
+#[test]
+fn where_the_origin_fails_for_head_what_is_stored_stays() {
     let cached = stale(1);
+    cached.origin.always(Answer::status(500));
+    assert_eq!(cached.ask(0, Request::new("HEAD", "/a")).status, 500);
     cached.origin.answer(versioned("v1", "max-age=10"));
-    let answer = cached.ask(0, Request::new("HEAD", "/a"));
-    assert_eq!((answer.status, answer.body.len()), (200, 0));
-    assert_eq!(
-        cached.origin.last().headers.text(":method").as_deref(),
-        Some("GET")
-    );
-    assert!(is_hit(&cached.get(0, "/a")));
+    assert_eq!(text(&cached.get(0, "/a")), "v1");
+    assert_eq!(cached.counted("validations", "confirmed"), 1);
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub const MAX_EDGES: usize = 100_000;
 /// The most tags of one purge, with those that depend on them.
 pub const MAX_EXPANDED: usize = 10_000;
 /// The most bytes of them.
-const MAX_EXPANDED_BYTES: usize = 1 << 20;
+pub(super) const MAX_EXPANDED_BYTES: usize = 1 << 20;
 
 /// On what a tag depends, and what depends on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use weir_policy::document::{Identity, Kind};
+use weir_http_cache::url_under;
+use weir_policy::document::cache_policy::key::CacheKeySpec;
+use weir_policy::document::{Identity, Kind, Spec};
 use weir_policy::name::Name;
 use weir_policy::problem::{Problem, Problems};
 use weir_policy::proxy::{CachePurge, Notice, Purged};
 
-use super::dependency::MAX_EXPANDED;
+use super::dependency::{MAX_EXPANDED, MAX_EXPANDED_BYTES};
 use super::text;
 use crate::event::{Change, Revision};
 use crate::refusal::Refusal;
@@ -162,7 +164,7 @@ impl State {
             .policy
             .as_ref()
             .map(|policy| self.known(&request.namespace, policy));
-        let (what, scope) = self.expanded(&request.namespace, purged);
+        let (what, scope) = self.expanded(request, purged);
         let notice = Notice::CachePurge(CachePurge {
             policy: policy.transpose()?,
             soft: request.soft,
@@ -193,23 +195,58 @@ impl State {
         }
     }
 
-    /// With what depends on it. More than can be told to proxies is everything: nothing stale is left.
-    fn expanded(&self, namespace: &Name, purged: Purged) -> (Purged, PurgeScope) {
-        let expanded = match purged {
-            Purged::Tags(tags) => self.dependencies.expanded(namespace, &tags).map(Purged::Tags),
-            other => Some(other),
+    /// With what depends on it, and the forms that URLs have in caches. More than can be told to proxies is everything: nothing
+    /// stale is left.
+    fn expanded(&self, request: &PurgeRequest, purged: Purged) -> (Purged, PurgeScope) {
+        let named = |list: &[String]| PurgeScope {
+            count: list.len(),
+            ..PurgeScope::default()
         };
-        let Some(purged) = expanded else {
-            return (Purged::All, everything(Some(too_many())));
-        };
-        let scope = match &purged {
-            Purged::All => everything(None),
-            Purged::Tags(list) | Purged::Urls(list) | Purged::Prefixes(list) => PurgeScope {
-                count: list.len(),
-                ..PurgeScope::default()
+        match purged {
+            Purged::All => (Purged::All, everything(None)),
+            Purged::Tags(tags) => match self.dependencies.expanded(&request.namespace, &tags) {
+                Some(tags) => (Purged::Tags(tags.clone()), named(&tags)),
+                None => (Purged::All, everything(Some(too_many()))),
             },
+            Purged::Urls(urls) => {
+                let scope = named(&urls);
+                let forms = self.forms(request, urls);
+                if forms.iter().map(String::len).sum::<usize>() > MAX_EXPANDED_BYTES {
+                    return (Purged::All, everything(Some(too_many_forms())));
+                }
+                (Purged::Urls(forms), scope)
+            }
+            Purged::Prefixes(prefixes) => {
+                let scope = named(&prefixes);
+                (Purged::Prefixes(prefixes), scope)
+            }
+        }
+    }
+
+    /// The URLs, and what they are under policies that leave out parameters of a query, or sort them.
+    fn forms(&self, request: &PurgeRequest, urls: Vec<String>) -> Vec<String> {
+        let policies = self.of_kind(&request.namespace, Kind::CachePolicy);
+        let meant = policies.filter(|(identity, _)| {
+            request
+                .policy
+                .as_ref()
+                .is_none_or(|policy| *policy == identity.name)
+        });
+        let keys: Vec<&CacheKeySpec> = meant
+            .filter_map(|(_, stored)| match &stored.document.spec {
+                Spec::CachePolicy(spec) => Some(&spec.key),
+                _ => None,
+            })
+            .collect();
+        let form = |url: &String, key: &CacheKeySpec| {
+            String::from_utf8(url_under(url, &key.query, key.sort_query)).ok()
         };
-        (purged, scope)
+        let mut forms: BTreeSet<String> = keys
+            .iter()
+            .flat_map(|key| urls.iter().filter_map(|url| form(url, key)))
+            .collect();
+        forms.extend(urls);
+        forms.into_iter().collect()
     }
 }
 
@@ -219,6 +256,10 @@ fn everything(detail: Option<String>) -> PurgeScope {
         everything: true,
         detail,
     }
+}
+
+fn too_many_forms() -> String {
+    "the policies of the namespace know these URLs in too many forms: everything is purged instead".to_owned()
 }
 
 fn too_many() -> String {

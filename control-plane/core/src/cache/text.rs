@@ -15,37 +15,24 @@ pub(super) fn tag(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A URL without its scheme, which may have been sent with it, the host in lower case.
+/// A URL as caches know it: without its scheme, which may have been sent with it, and without that scheme's default port, the
+/// host in lower case, nothing escaped that needn't be.
 pub(super) fn url(text: &str) -> Result<String, String> {
-    let (host, rest) = split(text)?;
-    let slash = if rest.starts_with('/') { "" } else { "/" };
-    Ok(format!("{}{slash}{rest}", host.to_ascii_lowercase()))
-}
-
-/// The beginning of URLs, in the same form. A host without a path is the whole host.
-pub(super) fn prefix(text: &str) -> Result<String, String> {
-    url(text)
-}
-
-/// Host and port; path and query.
-fn split(text: &str) -> Result<(&str, &str), String> {
     check_length(text)?;
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) || text.contains('#') {
         return Err(format!(
             "{text:?}: expected visible ASCII characters, percent-encoded where need be, and no fragment"
         ));
     }
-    let bare = ["https://", "http://"]
-        .iter()
-        .find_map(|scheme| text.strip_prefix(scheme))
-        .unwrap_or(text);
-    let end = bare.find(['/', '?']).unwrap_or(bare.len());
-    match bare.split_at_checked(end) {
-        Some((host, rest)) if !host.is_empty() && !host.contains('@') => Ok((host, rest)),
-        _ => Err(format!(
-            "{text:?}: expected a host and a path, like \"shop.example/products?page=2\""
-        )),
-    }
+    let url = weir_http_cache::url_of(text).and_then(|url| String::from_utf8(url).ok());
+    let names_a_user = |url: &String| url.split('/').next().is_some_and(|host| host.contains('@'));
+    url.filter(|url| !names_a_user(url))
+        .ok_or_else(|| format!("{text:?}: expected a host and a path, like \"shop.example/products?page=2\""))
+}
+
+/// The beginning of URLs, in the same form. A host without a path is the whole host.
+pub(super) fn prefix(text: &str) -> Result<String, String> {
+    url(text)
 }
 
 fn check_length(text: &str) -> Result<(), String> {
@@ -67,11 +54,14 @@ mod tests {
             ("http://shop.example", "shop.example/"),
             ("shop.example?a=/b", "shop.example/?a=/b"),
             ("[::1]:8080/", "[::1]:8080/"),
+            ("https://shop.example:443/%7ea%2f", "shop.example/~a%2F"),
+            ("shop.example:80/?b&a", "shop.example/?b&a"),
         ] {
             assert_eq!(url(sent).as_deref(), Ok(kept));
             assert_eq!(prefix(sent).as_deref(), Ok(kept));
             assert_eq!(url(kept).as_deref(), Ok(kept));
         }
+        assert_eq!(url("http://shop.example:443").as_deref(), Ok("shop.example:443/"));
         for bad in [
             "",
             "/a",
@@ -82,6 +72,7 @@ mod tests {
             "a/\u{e9}",
             "a/#b",
             "u:p@a/",
+            "ftp://a/",
             "a/\n",
         ] {
             assert!(url(bad).is_err(), "{bad:?}");

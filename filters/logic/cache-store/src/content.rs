@@ -1,7 +1,9 @@
 //! An object's bytes, and what is known of them.
 
-use std::cell::Cell;
+use std::any::Any;
+use std::cell::{Cell, OnceCell};
 use std::ops::Deref;
+use std::rc::Rc;
 
 use crate::key::Key;
 use crate::purge::Judged;
@@ -16,6 +18,7 @@ pub struct Content {
     bytes: Vec<u8>,
     start: usize,
     judged: Cell<Judged>,
+    read: OnceCell<Option<Rc<dyn Any>>>,
 }
 
 /// The stamp of a value; none if it is empty.
@@ -39,6 +42,7 @@ impl Content {
             start: HEADER.checked_add(length)?,
             bytes,
             judged: Cell::default(),
+            read: OnceCell::new(),
         };
         content.is(stamp, key).then_some(content)
     }
@@ -55,6 +59,13 @@ impl Content {
     /// Bytes that it takes.
     pub(crate) const fn size(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// What `read` makes of it, which is kept with it; none: nothing.
+    pub fn read_once<T: 'static>(&self, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<Rc<T>> {
+        let read = || read(self).map(|it| Rc::new(it) as Rc<dyn Any>);
+        let known = self.read.get_or_init(read).clone()?;
+        known.downcast().ok()
     }
 
     /// What purges have said of it.

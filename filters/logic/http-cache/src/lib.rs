@@ -77,6 +77,6 @@ pub use request::{CacheRequest, Method, RequestDirectives};
 pub use reuse::{Reuse, Unusable};
 pub use rules::CacheRules;
 pub use slot::CacheSlot;
-pub use url::{tag_hash, url_hash, url_of};
+pub use url::{url_of, url_under};
 pub use validation::{CONDITIONAL_FIELDS, Updated};
 pub use vary::VaryRule;

@@ -59,7 +59,9 @@ impl Object {
     /// The object and its body as one, the body at the end.
     pub fn to_bytes(&self, body: &[u8]) -> Vec<u8> {
         let mut writer = Writer::new(MARK);
-        writer.reserve(self.weight() + body.len());
+        let tags: usize = self.head.tags.iter().map(Vec::len).sum();
+        let texts = self.key.len() + self.url.len() + self.head.headers.byte_len() + tags;
+        writer.reserve(size_of::<Self>() + texts + body.len());
         writer.bytes(&self.key);
         writer.bytes(&self.url);
         match self.encoding {
@@ -86,17 +88,6 @@ impl Object {
             encoding,
         };
         Some((object, reader.position()))
-    }
-
-    /// The text of the key of what [`Object::to_bytes`] wrote, in place.
-    pub fn key_of(bytes: &[u8]) -> Option<&[u8]> {
-        Reader::new(bytes, MARK)?.bytes()
-    }
-
-    /// About how many bytes it takes without its body.
-    pub fn weight(&self) -> usize {
-        let tags: usize = self.head.tags.iter().map(Vec::len).sum();
-        size_of::<Self>() + self.key.len() + self.url.len() + self.head.headers.byte_len() + tags
     }
 }
 

@@ -10,7 +10,6 @@ use weir_shard_map::KeyReader;
 use crate::headers::Headers;
 use crate::key::{CacheKey, KeyText};
 use crate::request::CacheRequest;
-use crate::url::of_text;
 use crate::vary::VaryRule;
 
 /// What a CachePolicy says, checked and ready to be asked.
@@ -50,11 +49,6 @@ impl CacheRules {
     /// The key of the variant that `request` asks for (RFC 9111 section 4.1); the request's own where there are none.
     pub fn variant(&self, vary: &VaryRule, request: &CacheRequest) -> CacheKey {
         vary.key(&request.key, &request.headers)
-    }
-
-    /// The canonical form of a URL that is to be purged, as [`CacheRequest::url`] has it; None: it has no authority.
-    pub fn url_of(&self, text: &str) -> Option<Vec<u8>> {
-        of_text(text.as_bytes(), self.query())
     }
 
     /// The lifetime rules that are for `request`.

@@ -1,7 +1,6 @@
 //! URLs in one form, by which purges and invalidations find what is stored.
 
 use weir_policy::compiled::edge_cache::QueryParameters;
-use weir_policy::hash::hash64;
 use weir_route_match::{path_of, query_of};
 
 use crate::text::sorted;
@@ -45,14 +44,11 @@ pub fn url_of(text: &str) -> Option<Vec<u8>> {
     of_text(text.as_bytes(), WHOLE)
 }
 
-/// By this a URL's invalidation is kept in little room.
-pub fn url_hash(url: &[u8]) -> u64 {
-    hash64(url)
-}
-
-/// By this a tag's purge is kept in little room.
-pub fn tag_hash(tag: &[u8]) -> u64 {
-    hash64(tag)
+/// The form that a URL, already as [`url_of`] writes it, has under a policy whose keys have these `parameters`, `sort`ed or not.
+pub fn url_under(url: &str, parameters: &QueryParameters, sort: bool) -> Vec<u8> {
+    let mut under = url.split('?').next().unwrap_or_default().into();
+    push_query(&mut under, url.as_bytes(), Query { parameters, sort });
+    under
 }
 
 pub(crate) fn of_text(text: &[u8], query: Query<'_>) -> Option<Vec<u8>> {

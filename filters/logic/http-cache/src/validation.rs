@@ -45,16 +45,6 @@ impl CacheRequest {
         tag.into_iter().chain(date).collect()
     }
 
-    /// The request that asks the origin to confirm a stored response: the client's, under the cache's conditions in place of
-    /// its own.
-    pub fn validation_headers(&self, head: &Head) -> Headers {
-        let mut headers = self.end_to_end();
-        for (name, value) in self.validators(head).iter() {
-            headers.push(name, value);
-        }
-        headers
-    }
-
     /// A GET request for the whole response, whatever part or condition the client has.
     pub fn fetch_headers(&self) -> Headers {
         let mut headers = self.end_to_end();
@@ -69,7 +59,8 @@ impl CacheRequest {
         headers
     }
 
-    fn end_to_end(&self) -> Headers {
+    /// The client's request without what concerns its connection, and without its conditions.
+    pub fn end_to_end(&self) -> Headers {
         let listed = listed_by_connection(&self.headers);
         let conditional = |name: &[u8]| CONDITIONAL_FIELDS.iter().any(|field| field.as_bytes() == name);
         let of_weir = |name: &[u8]| name.starts_with(b"x-weir-");
@@ -85,8 +76,8 @@ impl CacheRequest {
 }
 
 impl CacheRules {
-    /// What a stored response becomes by a 304 to the request of [`CacheRequest::validation_headers`] (RFC 9111 sections
-    /// 3.2, 4.3.3 and 4.3.4). That request names one stored response alone, so a 304 confirms it, also where it carries
+    /// What a stored response becomes by a 304 to a request with its [`CacheRequest::validators`] (RFC 9111 sections 3.2, 4.3.3
+    /// and 4.3.4). That request names one stored response alone, so a 304 confirms it, also where it carries
     /// another entity tag, as some servers write; the stored tag stays.
     pub fn update(
         &self,

@@ -157,7 +157,6 @@ proptest! {
         let encoding = if zipped && head.part.is_none() { Encoding::Zlib { identity_len: bytes } } else { Encoding::Identity };
         let object = Object::new(&asked, asked.key.text.clone(), head.clone(), encoding, bytes);
         let written = object.to_bytes(b"body");
-        prop_assert_eq!(Object::key_of(&written), Some(&*asked.key.text));
         prop_assert_eq!(Object::from_bytes(&written), Some((object.clone(), written.len() - 4)));
         let (Asked::Lookup(again) | Asked::Unsafe(again)) = rules.read(again) else { return Ok(()) };
         let _ = rules.variant(&head.vary, &again);
@@ -167,7 +166,6 @@ proptest! {
         if let weir_http_cache::BodyPart::Range { from, to } = answer.body {
             prop_assert!(from < to && to <= bytes);
         }
-        let _ = again.validation_headers(&head);
         match rules.update(&again, &head, &confirmed, NOW + later, NOW + later) {
             Updated::Keep(head) | Updated::Once(head, _) => prop_assert_eq!(head.headers.get("age"), None),
         }
