@@ -104,7 +104,7 @@ impl EdgeCacheFilter {
         now_ms: u64,
         host: &impl Host,
     ) -> (Kept, bool) {
-        let url = &visit.request.url;
+        let url = &visit.request.url();
         let unknown = Cell::default();
         let verdict = self.judge_purges(visit, (goods.revision, &unknown), (url, head), now_ms, host);
         if verdict != Ok(Verdict::Valid) {

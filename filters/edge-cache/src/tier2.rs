@@ -90,7 +90,7 @@ impl Parcel {
             revision,
             ttl_ms: until_ms.saturating_sub(now_ms),
             tags: tags_value(head.tags.iter().map(Vec::as_slice)),
-            url: String::from_utf8(request.url.clone()).ok()?,
+            url: String::from_utf8(request.url()).ok()?,
             vary: Vary::try_new(&names.join(",")).ok()?,
         }))
     }

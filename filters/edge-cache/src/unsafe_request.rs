@@ -93,7 +93,7 @@ impl EdgeCacheFilter {
 /// The GET request for `url` from the same client.
 fn get_of(visit: &Visit, url: &[u8]) -> Option<CacheRequest> {
     let path_at = url.iter().position(|byte| *byte == b'/')?;
-    let path = if url == visit.request.url {
+    let path = if url == visit.request.url() {
         visit.request.headers.get(":path")?
     } else {
         url.get(path_at..)?

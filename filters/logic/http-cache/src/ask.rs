@@ -8,7 +8,7 @@ use crate::persisted;
 use crate::request::{CacheRequest, Method, RequestDirectives};
 use crate::rules::CacheRules;
 use crate::text::begins_with;
-use crate::url::{Query, Scheme, canonical, push_authority, push_path, push_query};
+use crate::url::{Query, Scheme, push_authority, push_path, push_query};
 use crate::vary::normal;
 
 /// What becomes of a request.
@@ -72,33 +72,33 @@ impl CacheRules {
             Ok(method) => method,
             Err(pass) => return Asked::Pass(pass),
         };
+        let directives = RequestDirectives::of(&request);
         if matches!(method, Method::Post | Method::Other) {
-            return Asked::Unsafe(self.request(request, method));
+            return Asked::Unsafe(self.request(request, method, directives));
         }
-        match pass(self.policy(), &request) {
+        match pass(self.policy(), &request, directives) {
             Some(pass) => Asked::Pass(pass),
-            None => Asked::Lookup(self.request(request, method)),
+            None => Asked::Lookup(self.request(request, method, directives)),
         }
     }
 
-    fn request(&self, headers: Headers, method: Method) -> CacheRequest {
-        let scheme = headers.get(":scheme").and_then(Scheme::new).unwrap_or_default();
-        let authority = headers.get(":authority").unwrap_or_default();
-        let target = headers.get(":path").unwrap_or_default();
+    fn request(&self, headers: Headers, method: Method, directives: RequestDirectives) -> CacheRequest {
+        let (key, url_at) = self.key(&headers);
         CacheRequest {
-            key: self.key(&headers, scheme),
-            url: canonical(Some(scheme), authority, target, self.query()),
+            key,
+            url_at,
             method,
-            directives: RequestDirectives::of(&headers),
+            directives,
             ttl_rules: self.ttl_rules(&headers),
             headers,
         }
     }
 
-    /// Under which the answer to a request is stored (RFC 9111 section 2). The scheme is part of it: what redirects to
-    /// `https` must not answer there.
-    fn key(&self, request: &Headers, scheme: Scheme) -> CacheKey {
+    /// Under which the answer to a request is stored (RFC 9111 section 2), and where in it the URL is: three parts. The
+    /// scheme is part of it: what redirects to `https` must not answer there.
+    fn key(&self, request: &Headers) -> (CacheKey, usize) {
         let policy = &self.policy().key;
+        let scheme = request.get(":scheme").and_then(Scheme::new).unwrap_or_default();
         let target = request.get(":path").unwrap_or_default();
         let mut text = KeyText::default();
         text.part(&policy.version.to_le_bytes());
@@ -107,15 +107,15 @@ impl CacheRules {
             Scheme::Https => b"https",
         });
         self.shard_key(request, &mut text);
-        text.part(&made(|part| {
-            push_authority(part, Some(scheme), request.get(":authority").unwrap_or_default());
-        }));
-        text.part(&made(|part| push_path(part, weir_route_match::path_of(target))));
-        text.part(&made(|part| push_query(part, target, self.query())));
+        let url_at = text.position();
+        let authority = request.get(":authority").unwrap_or_default();
+        text.made(|part| push_authority(part, Some(scheme), authority));
+        text.made(|part| push_path(part, weir_route_match::path_of(target)));
+        text.made(|part| push_query(part, target, self.query()));
         for name in &policy.headers {
             text.optional(normal(name.as_bytes(), request).as_deref());
         }
-        text.finish()
+        (text.finish(), url_at)
     }
 
     pub(crate) fn query(&self) -> Query<'_> {
@@ -124,12 +124,6 @@ impl CacheRules {
             sort: self.policy().key.sort_query,
         }
     }
-}
-
-fn made(make: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut part = Vec::new();
-    make(&mut part);
-    part
 }
 
 /// The method, or why the request passes whatever else it says. Safe are the methods that the IANA registry calls so.
@@ -164,7 +158,7 @@ fn method_of(request: &Headers) -> Result<Method, Pass> {
 }
 
 /// Why a GET or HEAD request passes.
-fn pass(policy: &CompiledCachePolicy, request: &Headers) -> Option<Pass> {
+fn pass(policy: &CompiledCachePolicy, request: &Headers, directives: RequestDirectives) -> Option<Pass> {
     let has_body = request.get("transfer-encoding").is_some()
         || request
             .values("content-length")
@@ -187,7 +181,7 @@ fn pass(policy: &CompiledCachePolicy, request: &Headers) -> Option<Pass> {
                 .any(|name| has_cookie(request, name.as_bytes())),
             Pass::BypassCookie,
         ),
-        (RequestDirectives::of(request).no_store, Pass::NoStore),
+        (directives.no_store, Pass::NoStore),
         (
             policy.key.persisted_queries && !persisted::is_persisted(request),
             Pass::NotPersisted,

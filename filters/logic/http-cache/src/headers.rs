@@ -183,8 +183,18 @@ impl<'h> Iterator for HeaderValues<'h, '_> {
     #[inline(never)]
     fn next(&mut self) -> Option<Self::Item> {
         let name = self.name.as_bytes();
-        self.fields
-            .find_map(|(known, value)| (known == name).then_some(value))
+        loop {
+            let left = self.fields.left;
+            let (sizes, _) = left.split_first_chunk::<8>()?;
+            let [a, b, c, d, e, f, g, h] = *sizes;
+            let (names, values) = (length([a, b, c, d])?, length([e, f, g, h])?);
+            let value_at = 8_usize.checked_add(names)?;
+            let end = value_at.checked_add(values)?;
+            self.fields.left = left.get(end..)?;
+            if names == name.len() && left.get(8..value_at)? == name {
+                return left.get(value_at..end);
+            }
+        }
     }
 }
 

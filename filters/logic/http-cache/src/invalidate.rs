@@ -12,7 +12,7 @@ impl CacheRules {
         if !(200..400).contains(&status) {
             return Vec::new();
         }
-        let mut urls = vec![request.url.clone()];
+        let mut urls = vec![request.url()];
         let references = ["location", "content-location"]
             .into_iter()
             .flat_map(|name| headers.values(name));

@@ -111,7 +111,9 @@ impl CacheRules {
         let location = seen.headers.get("content-location");
         let same = |location| same_origin(seen.request.base(), location, self.query());
         seen.status == 200
-            && location.and_then(same).is_some_and(|url| url == seen.request.url)
+            && location
+                .and_then(same)
+                .is_some_and(|url| url == seen.request.url())
             && stated_s(told, seen.headers, seen.response_ms).is_some()
     }
 

@@ -50,7 +50,7 @@ impl Object {
         }
         Self {
             key,
-            url: request.url.clone(),
+            url: request.url(),
             head,
             encoding,
         }

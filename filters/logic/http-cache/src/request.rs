@@ -14,8 +14,8 @@ use crate::url::{Base, Scheme};
 pub struct CacheRequest {
     /// Under which its answer is stored.
     pub key: CacheKey,
-    /// What purges call it: authority, path and the parameters that count, in canonical form.
-    pub url: Vec<u8>,
+    /// Where in the key's text the URL is: authority, path, query.
+    pub(crate) url_at: usize,
     /// The method.
     pub method: Method,
     /// How the client wants to be answered.
@@ -88,6 +88,11 @@ impl RequestDirectives {
 }
 
 impl CacheRequest {
+    /// What purges call it: authority, path and the parameters that count, in canonical form.
+    pub fn url(&self) -> Vec<u8> {
+        self.key.parts(self.url_at, 3)
+    }
+
     /// Whether it is a HEAD request.
     pub fn is_head(&self) -> bool {
         self.method == Method::Head

@@ -57,7 +57,7 @@ fn the_policy_says_what_else_counts() {
         plan(&[("x-plan", "a"), ("x-plan", "b")])
     );
     assert_eq!(plan(&[("x-other", "b")]), plan(&[]));
-    let url = lookup(&rules, "a.example/?b=1&a=2&utm_source=x", &[]).url;
+    let url = lookup(&rules, "a.example/?b=1&a=2&utm_source=x", &[]).url();
     let purged = url_of("http://A.example:80/?utm_medium=y&b=1&a=2").unwrap();
     let keyed = &rules.policy().key;
     let under = url_under(str::from_utf8(&purged).unwrap(), &keyed.query, keyed.sort_query);
