@@ -35,15 +35,19 @@ fn size(bytes: [u8; 4]) -> Option<usize> {
 
 /// The ABI's bytes for `headers`.
 pub fn write<N: AsRef<[u8]>, V: AsRef<[u8]>>(headers: &[(N, V)]) -> Vec<u8> {
-    let texts = || {
-        headers
-            .iter()
-            .flat_map(|(name, value)| [name.as_ref(), value.as_ref()])
-    };
-    let mut bytes = length(headers.len()).to_vec();
-    bytes.extend(texts().flat_map(|text| length(text.len())));
-    for text in texts() {
-        bytes.extend_from_slice(text);
+    let sizes = headers
+        .iter()
+        .map(|(name, value)| name.as_ref().len() + value.as_ref().len() + 10);
+    let mut bytes = Vec::with_capacity(4 + sizes.sum::<usize>());
+    bytes.extend_from_slice(&length(headers.len()));
+    for (name, value) in headers {
+        bytes.extend_from_slice(&length(name.as_ref().len()));
+        bytes.extend_from_slice(&length(value.as_ref().len()));
+    }
+    for (name, value) in headers {
+        bytes.extend_from_slice(name.as_ref());
+        bytes.push(0);
+        bytes.extend_from_slice(value.as_ref());
         bytes.push(0);
     }
     bytes

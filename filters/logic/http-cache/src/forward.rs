@@ -75,7 +75,7 @@ impl CacheRules {
     /// The stored fields that clients get.
     pub(crate) fn served(&self, head: &Head) -> Headers {
         let shown = |name: &[u8]| !self.hidden().any(|hidden| hidden.as_bytes() == name);
-        head.headers.iter().filter(|(name, _)| shown(name)).collect()
+        head.headers.only(|name, _| shown(name))
     }
 
     pub(crate) fn tell_cdn(&self, headers: &mut Headers, head: &Head) {

@@ -49,13 +49,25 @@ impl Headers {
     }
 
     /// Keeps those for which `keep` says so.
-    pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
-        let mut kept = Self::new();
-        kept.bytes.reserve(self.bytes.len());
-        for (name, value) in self.iter().filter(|(name, value)| keep(name, value)) {
-            kept.push(name, value);
+    pub fn retain(&mut self, keep: impl FnMut(&[u8], &[u8]) -> bool) {
+        *self = self.only(keep);
+    }
+
+    /// Those for which `keep` says so, with room for some more.
+    pub(crate) fn only(&self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) -> Self {
+        const MORE: usize = 128;
+        let mut bytes = Vec::with_capacity(self.bytes.len().saturating_add(MORE));
+        let mut fields = self.iter();
+        loop {
+            let before = fields.left;
+            let Some((name, value)) = fields.next() else {
+                return Self { bytes };
+            };
+            if keep(name, value) {
+                let size = before.len().saturating_sub(fields.left.len());
+                bytes.extend_from_slice(before.get(..size).unwrap_or_default());
+            }
         }
-        *self = kept;
     }
 
     /// The fields, each a name and a value.
