@@ -100,7 +100,7 @@ impl CacheRules {
         let policy = &self.policy().key;
         let scheme = request.get(":scheme").and_then(Scheme::new).unwrap_or_default();
         let target = request.get(":path").unwrap_or_default();
-        let mut text = KeyText::default();
+        let mut text = KeyText::new();
         text.part(&policy.version.to_le_bytes());
         text.part(match scheme {
             Scheme::Http => b"http",

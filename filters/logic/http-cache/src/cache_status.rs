@@ -4,6 +4,8 @@ use crate::text::push_number;
 
 /// The name by which this cache goes.
 const CACHE: &str = "weir";
+/// More than most members have.
+const USUAL_BYTES: usize = 96;
 
 /// Why a request went on to the origin (RFC 9211 section 2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +61,8 @@ pub(crate) struct CacheStatus<'s> {
 
 impl CacheStatus<'_> {
     pub(crate) fn to_bytes(self) -> Vec<u8> {
-        let mut text = CACHE.as_bytes().to_vec();
+        let mut text = Vec::with_capacity(USUAL_BYTES);
+        text.extend_from_slice(CACHE.as_bytes());
         if self.hit {
             text.extend_from_slice(b"; hit");
         }

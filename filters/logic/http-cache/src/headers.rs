@@ -6,6 +6,9 @@ use weir_route_match::RequestView;
 
 use crate::text::{Backslash, Items, items};
 
+/// More than the headers of most requests have.
+const USUAL_BYTES: usize = 512;
+
 /// Header fields in their order: one buffer of bytes, which is also how they are stored. Names are lower-case;
 /// pseudo-headers (`:path`) are among them.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -139,7 +142,9 @@ impl fmt::Debug for Headers {
 
 impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        let mut headers = Self::new();
+        let mut headers = Self {
+            bytes: Vec::with_capacity(USUAL_BYTES),
+        };
         for (name, value) in pairs {
             headers.push(name.as_ref(), value.as_ref());
         }

@@ -4,6 +4,8 @@ use weir_policy::hash::hash64;
 
 /// Bytes of a part's length, little-endian.
 const LENGTH: usize = 4;
+/// More than most keys have.
+const USUAL_BYTES: usize = 160;
 
 /// A key: all that makes two requests ask for the same, and its hash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,10 +35,14 @@ impl CacheKey {
 }
 
 /// A key in the making.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct KeyText(Vec<u8>);
 
 impl KeyText {
+    pub(crate) fn new() -> Self {
+        Self(Vec::with_capacity(USUAL_BYTES))
+    }
+
     /// What begins as `key` does.
     pub(crate) fn after(key: &CacheKey) -> Self {
         Self(key.text.clone())
