@@ -29,6 +29,8 @@ mod purse;
 pub use ledger::{LAPSE_NS, Ledger};
 pub use purse::{Escrow, Occasion, Purse, Settlement};
 
+use crate::policy::{DEFAULT_BUDGET_PARTS, DEFAULT_MIN_PER_SECOND};
+
 /// What a hedge costs, in the unit of tokens: each request deposits as many as the budget has parts of a million.
 pub const TOKEN: u64 = 1_000_000;
 /// The shortest time over which the bound holds, seconds.
@@ -40,6 +42,13 @@ const WINDOW_NS: u64 = WINDOW_S * 1_000_000_000;
 pub struct Budget {
     parts: u64,
     min_per_second: u64,
+}
+
+impl Default for Budget {
+    /// [`DEFAULT_BUDGET_PARTS`] and [`DEFAULT_MIN_PER_SECOND`].
+    fn default() -> Self {
+        Self::new(DEFAULT_BUDGET_PARTS, DEFAULT_MIN_PER_SECOND)
+    }
 }
 
 impl Budget {
