@@ -101,13 +101,16 @@ impl Overload {
         median.is_some_and(|median| median.least_ns() > usual_ns.saturating_add(growth))
     }
 
-    /// The service wants to be left alone for so long, milliseconds.
+    /// The service wants to be left alone for so long, milliseconds. 0: no word of it.
     pub const fn push_back(&mut self, for_ms: u64, policy: &OverloadPolicy) {
-        let most = policy.max_pushback_ms as u64;
-        let for_ns = (if for_ms < most { for_ms } else { most }) * NANOS_PER_MILLI;
-        if for_ns > self.pushback_ns {
-            self.pushback_ns = for_ns;
-        }
+        let for_ns = for_ms.saturating_mul(NANOS_PER_MILLI);
+        let most = policy.max_pushback_ms as u64 * NANOS_PER_MILLI;
+        let longer = if for_ns > self.pushback_ns {
+            for_ns
+        } else {
+            self.pushback_ns
+        };
+        self.pushback_ns = if longer < most { longer } else { most };
     }
 
     /// Lets time pass.

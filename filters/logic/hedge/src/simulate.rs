@@ -15,7 +15,7 @@
 //! let scenario = Scenario { seconds: 5, ..Scenario::stragglers() };
 //! let hedging = Hedging { policy: Policy::default(), budget: Budget::default() };
 //! let (without, with) = (run(&scenario, None), run(&scenario, Some(hedging)));
-//! assert!(with.percentile_ms(99.0) < without.percentile_ms(99.0));
+//! assert!(with.percentile_ms(99.9) < without.percentile_ms(99.9));
 //! ```
 
 mod draw;

@@ -13,6 +13,8 @@ pub(super) enum For {
     Replica,
     /// How long the replica takes.
     Service,
+    /// How late a hedge leaves.
+    Lateness,
 }
 
 /// The generator of numbers for a try, seeded by SplitMix64 of all that tells it from others.

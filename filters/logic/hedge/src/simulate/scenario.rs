@@ -80,6 +80,20 @@ impl Scenario {
         }
     }
 
+    /// About 0.4 ms, one of a hundred 8 to 32.
+    pub fn fast() -> Self {
+        Self {
+            name: "fast, 1 % stragglers",
+            latency: Latency::Stragglers {
+                median_ms: 0.4,
+                sigma: 0.4,
+                part: 0.01,
+                least_ms: 8.0,
+            },
+            ..Self::stragglers()
+        }
+    }
+
     /// 3 ms, or 40 for four of a hundred.
     pub fn bimodal() -> Self {
         Self {
@@ -154,6 +168,7 @@ impl Scenario {
     pub fn all() -> Vec<Self> {
         vec![
             Self::stragglers(),
+            Self::fast(),
             Self::bimodal(),
             Self::pareto(),
             Self::fan_out(),

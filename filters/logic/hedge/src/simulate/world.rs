@@ -17,6 +17,8 @@ use crate::shared::{SharedError, SharedValue};
 const EPOCH: u64 = 1_800_000_000_000_000_000;
 const SECOND: u64 = 1_000_000_000;
 const NANOS_PER_MILLI: u64 = 1_000_000;
+/// So much later than its delay a hedge leaves, for Envoy waits as before a retry (seen on 1.40 with a back-off of 1 ms). Nanoseconds.
+const LATE_NS: std::ops::Range<u64> = NANOS_PER_MILLI..7 * NANOS_PER_MILLI;
 
 /// Hedges by a policy.
 #[derive(Clone, Copy, Debug)]
@@ -258,7 +260,11 @@ impl<'s> World<'s> {
             Some(Decision::Deny(_)) | None => (None, 0),
         };
         if escrow.is_some() {
-            self.schedule(u64::from(delay_ms) * NANOS_PER_MILLI, Event::Hedge(number));
+            let late_ns = rng(self.scenario.seed, For::Lateness, number, 0).u64(LATE_NS);
+            self.schedule(
+                u64::from(delay_ms) * NANOS_PER_MILLI + late_ns,
+                Event::Hedge(number),
+            );
         }
         let first_replica = self.replica(number, None);
         self.requests.push(Request {
