@@ -31,8 +31,8 @@ enum Event {
     Lost(usize),
     /// The worker sleeps until its room is given up; the others don't.
     Sleeps(usize),
-    /// Every request of every worker wants its hedge for so many rounds of 20 ms.
-    BrownOut(u8),
+    /// Every request of every worker wants its hedge, for so many rounds of so many milliseconds.
+    BrownOut(u8, u64),
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
@@ -50,7 +50,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         2 => (worker(), worker()).prop_map(|(first, second)| Event::LostRace(first, second)),
         1 => worker().prop_map(Event::Lost),
         1 => worker().prop_map(Event::Sleeps),
-        2 => (1_u8..30).prop_map(Event::BrownOut),
+        2 => (1_u8..60, 20_u64..800).prop_map(|(rounds, ms)| Event::BrownOut(rounds, ms)),
     ];
     prop::collection::vec(event, 1..100)
 }
@@ -203,7 +203,7 @@ impl World {
         self.workers[worker].lapsed = self.workers.len() > 1;
     }
 
-    fn brown_out(&mut self, rounds: u8) {
+    fn brown_out(&mut self, rounds: u8, ms: u64) {
         for round in 0..usize::from(rounds) {
             for worker in 0..self.workers.len() {
                 for _ in 0..5 {
@@ -214,7 +214,7 @@ impl World {
                     (0..10).for_each(|_| self.end(worker));
                 }
             }
-            self.forward(20_000_000);
+            self.forward(ms * 1_000_000);
         }
     }
 
@@ -257,7 +257,7 @@ impl World {
             }
             Event::Sleeps(worker) => self.sleep(at(worker)),
             Event::Lost(worker) => self.lose(at(worker)),
-            Event::BrownOut(rounds) => self.brown_out(rounds),
+            Event::BrownOut(rounds, ms) => self.brown_out(rounds, ms),
         }
     }
 
@@ -435,12 +435,15 @@ fn a_worker_that_slept_too_long_has_nothing_and_gives_nothing_back() {
     let mut world = World::new(Budget::new(0, 1), 2);
     world.sync(0, Occasion::Tick);
     world.forward(20 * SECOND);
-    assert!(world.request(0));
+    assert!(world.request(0) && world.request(0));
+    world.end(0);
+    let (free, held) = (TOKEN, TOKEN);
+    assert!(world.workers[0].purse.has() >= free + held);
     for _ in 0..=LAPSE_NS / SECOND {
         world.forward(SECOND);
         world.sync(1, Occasion::Tick);
     }
-    assert!(world.workers[0].purse.has() >= TOKEN);
+    assert!(world.workers[0].purse.has() >= free + held);
     assert_eq!(world.workers[0].purse.arm(world.now), None);
     world.sync(0, Occasion::Tick);
     let has = world.workers[0].purse.has();
