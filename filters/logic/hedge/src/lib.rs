@@ -56,5 +56,3 @@ pub mod shared;
 pub mod simulate;
 pub mod usual;
 mod wire;
-
-pub use record::View;

@@ -5,7 +5,8 @@ use crate::clock;
 use crate::overload::Signal;
 use crate::pane::Sample;
 use crate::policy::Policy;
-use crate::record::{News, Record, View};
+pub use crate::record::View;
+use crate::record::{News, Record};
 use crate::shared::{SharedError, SharedValue, change};
 
 /// A worker adds what it has seen to the record so often, nanoseconds.
@@ -104,7 +105,8 @@ impl Response {
 /// One rule's requests to one cluster, as a worker sees them.
 ///
 /// Twice a second the worker adds what it has seen to a record that all workers of the process share, and takes up what
-/// follows from it ([`View`]): between two of these, all of them decide by the same.
+/// follows from it ([`View`]): between two of these, all of them decide by the same. A record of some hundred requests a second has
+/// about a kilobyte. A worker should [`Route::sync`] at ticks as well, so that what it saw last is not lost.
 #[derive(Debug)]
 pub struct Route {
     policy: Policy,

@@ -22,10 +22,13 @@ mod draw;
 mod latency;
 mod replica;
 mod report;
+mod run;
 mod scenario;
+mod value;
 mod world;
 
 pub use latency::Latency;
 pub use report::{Row, markdown, rows};
+pub use run::{Run, Second};
 pub use scenario::{Scenario, Trouble};
-pub use world::{Hedging, Run, Second, run};
+pub use world::{Hedging, run};

@@ -109,6 +109,8 @@ struct Sums {
 struct World {
     budget: Budget,
     now: u64,
+    /// How much earlier a worker reads the clock than it writes, nanoseconds.
+    lags: Vec<u64>,
     record: Option<Vec<u8>>,
     workers: Vec<Worker>,
     /// What workers had that are lost, each until its room is given up.
@@ -123,6 +125,7 @@ impl World {
         Self {
             budget,
             now: EPOCH,
+            lags: Vec::new(),
             record: None,
             workers: (0..workers).map(|id| Worker::new(budget, id)).collect(),
             lost: Vec::new(),
@@ -132,10 +135,16 @@ impl World {
         }
     }
 
+    /// The time as a worker sees it.
+    fn seen(&self, worker: usize) -> u64 {
+        self.now - self.lags.get(worker).unwrap_or(&0)
+    }
+
     fn sync(&mut self, worker: usize, occasion: Occasion) {
+        let now = self.seen(worker);
         let worker = &mut self.workers[worker];
-        if worker.purse.is_due(occasion, self.now) {
-            worker.settle(&mut self.record, occasion, self.now);
+        if worker.purse.is_due(occasion, now) {
+            worker.settle(&mut self.record, occasion, now);
         }
     }
 
@@ -143,9 +152,10 @@ impl World {
     fn request(&mut self, worker: usize) -> bool {
         self.sums.requests += 1;
         self.sync(worker, Occasion::Request);
+        let now = self.seen(worker);
         let Worker { purse, armed, .. } = &mut self.workers[worker];
         purse.deposit();
-        let escrow = purse.arm(self.now);
+        let escrow = purse.arm(now);
         let is_armed = escrow.is_some();
         armed.extend(escrow.map(|escrow| Armed {
             escrow,
@@ -175,8 +185,9 @@ impl World {
 
     fn lose_race(&mut self, loser: usize, winner: usize) {
         let purse = &self.workers[loser].purse;
-        let _refused = purse.settle(self.record.as_deref(), Occasion::Request, self.now);
-        self.workers[winner].settle(&mut self.record, Occasion::Request, self.now);
+        let _refused = purse.settle(self.record.as_deref(), Occasion::Request, self.seen(loser));
+        let now = self.seen(winner);
+        self.workers[winner].settle(&mut self.record, Occasion::Request, now);
     }
 
     fn lose(&mut self, worker: usize) {
@@ -300,9 +311,11 @@ proptest! {
     fn no_more_hedges_leave_than_the_budget_says(
         budget in budgets(),
         workers in 1_u64..6,
+        lags in prop_oneof![Just(Vec::new()), prop::collection::vec(0..SECOND * 9 / 10, 5)],
         events in events(),
     ) {
         let mut world = World::new(budget, workers);
+        world.lags = lags;
         for event in &events {
             world.tell(event);
             prop_assert!(world.all() <= budget.capacity());

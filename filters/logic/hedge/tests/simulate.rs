@@ -7,6 +7,7 @@
 )]
 
 use weir_hedge::budget::{Budget, WINDOW_S};
+use weir_hedge::overload::OverloadPolicy;
 use weir_hedge::policy::Policy;
 use weir_hedge::simulate::{Hedging, Run, Scenario, markdown, rows, run};
 
@@ -117,6 +118,27 @@ fn a_brown_out_is_not_made_worse_than_the_budget_says() {
         stays_within(&run, parts, min_per_second);
         // Overload is seen within three seconds, and seen until it is over.
         assert_eq!(hedges(&run, 8..15), 0);
+    }
+}
+
+#[test]
+fn a_brown_out_that_nobody_sees_is_not_made_worse_either() {
+    let overload = OverloadPolicy {
+        error_parts: 1_000_000,
+        latency_percent: u32::MAX,
+        ..OverloadPolicy::default()
+    };
+    let policy = Policy {
+        overload,
+        ..Policy::default()
+    };
+    for (parts, min_per_second) in [(20_000, 10), (100_000, 50)] {
+        let budget = Budget::new(parts, min_per_second);
+        let run = run(&Scenario::brown_out(), Some(Hedging { policy, budget }));
+        stays_within(&run, parts.into(), min_per_second.into());
+        // It is spent, so it is the budget that stops them: P and m/2 for ten seconds of 500 requests.
+        let allowed = u64::from(parts) * 5_000 / 1_000_000 + u64::from(min_per_second) * 5;
+        assert!(hedges(&run, 5..15) * 10 > allowed * 9);
     }
 }
 

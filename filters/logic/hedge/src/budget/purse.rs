@@ -30,6 +30,8 @@ pub struct Escrow {
 }
 
 /// What a worker has: free tokens, and those in escrow. All amounts are in parts of a [`TOKEN`].
+///
+/// It should [`Purse::sync`] at ticks, once a second or so: a worker without requests then gives back what others could use.
 #[derive(Debug)]
 pub struct Purse {
     budget: Budget,

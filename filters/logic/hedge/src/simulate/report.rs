@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use super::run::Run;
 use super::scenario::Scenario;
-use super::world::{Hedging, Run, run};
+use super::world::{Hedging, run};
 
 /// A scenario, with hedges or without.
 #[derive(Clone, Debug, PartialEq)]

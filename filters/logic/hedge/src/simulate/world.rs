@@ -1,6 +1,5 @@
 //! A run of a scenario: events in the order of their times.
 
-use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -8,11 +7,12 @@ use fastrand::Rng;
 
 use super::draw::{For, exponential, rng};
 use super::replica::{Replica, Try};
+use super::run::{Run, Second};
 use super::scenario::Scenario;
+use super::value::Value;
 use crate::budget::{Budget, Escrow, Occasion, Purse};
 use crate::policy::Policy;
 use crate::route::{Decision, Outcome, Response, Route};
-use crate::shared::{SharedError, SharedValue};
 
 const EPOCH: u64 = 1_800_000_000_000_000_000;
 const SECOND: u64 = 1_000_000_000;
@@ -27,61 +27,6 @@ pub struct Hedging {
     pub policy: Policy,
     /// How many.
     pub budget: Budget,
-}
-
-/// What came of a run, of the time that is reported.
-#[derive(Clone, Debug, Default)]
-pub struct Run {
-    /// Requests to the service, hedges not counted.
-    pub requests: u64,
-    /// Hedges that left.
-    pub hedges: u64,
-    /// How long users waited, nanoseconds, ascending.
-    pub took_ns: Vec<u64>,
-    /// The same by second.
-    pub by_second: Vec<Second>,
-}
-
-/// A second of a run.
-#[derive(Clone, Debug, Default)]
-pub struct Second {
-    /// Requests that came in it.
-    pub requests: u64,
-    /// Hedges that left in it.
-    pub hedges: u64,
-    /// How long users waited that came in it, nanoseconds, ascending.
-    pub took_ns: Vec<u64>,
-}
-
-/// The time of `percent` of some, ascending; milliseconds.
-fn percentile_ms(took_ns: &[u64], percent: f64) -> f64 {
-    let rank = (took_ns.len() as f64 * percent / 100.0).ceil() as usize;
-    let found = took_ns.get(rank.saturating_sub(1)).or(took_ns.last());
-    found.map_or(0.0, |ns| *ns as f64 / NANOS_PER_MILLI as f64)
-}
-
-impl Run {
-    /// So many percent of the users waited no longer than this, milliseconds.
-    pub fn percentile_ms(&self, percent: f64) -> f64 {
-        percentile_ms(&self.took_ns, percent)
-    }
-
-    /// So many percent of the users that came in some seconds waited no longer than this, milliseconds.
-    pub fn percentile_ms_of(&self, seconds: std::ops::Range<usize>, percent: f64) -> f64 {
-        let seconds = self.by_second.get(seconds).unwrap_or_default();
-        let mut took_ns: Vec<u64> = seconds
-            .iter()
-            .flat_map(|second| &second.took_ns)
-            .copied()
-            .collect();
-        took_ns.sort_unstable();
-        percentile_ms(&took_ns, percent)
-    }
-
-    /// Hedges of a hundred requests.
-    pub fn extra_percent(&self) -> f64 {
-        self.hedges as f64 * 100.0 / self.requests.max(1) as f64
-    }
 }
 
 /// What happens next.
@@ -112,25 +57,6 @@ struct Request {
 struct User {
     began: u64,
     waits_for: usize,
-}
-
-/// A value of shared data.
-#[derive(Debug, Default)]
-struct Value(RefCell<Option<(Vec<u8>, u32)>>);
-
-impl SharedValue for Value {
-    fn load(&self) -> Result<Option<(Vec<u8>, u32)>, SharedError> {
-        Ok(self.0.borrow().clone())
-    }
-
-    fn store(&self, bytes: &[u8], expected: Option<u32>) -> Result<(), SharedError> {
-        let mut value = self.0.borrow_mut();
-        if value.as_ref().map(|(_, version)| *version) != expected {
-            return Err(SharedError::Busy);
-        }
-        *value = Some((bytes.to_vec(), expected.map_or(1, |version| version + 1)));
-        Ok(())
-    }
 }
 
 #[derive(Debug)]
@@ -167,15 +93,6 @@ pub fn run(scenario: &Scenario, hedging: Option<Hedging>) -> Run {
     }
     world.run.close();
     world.run
-}
-
-impl Run {
-    fn close(&mut self) {
-        self.took_ns.sort_unstable();
-        self.by_second
-            .iter_mut()
-            .for_each(|second| second.took_ns.sort_unstable());
-    }
 }
 
 impl<'s> World<'s> {
