@@ -112,7 +112,8 @@ impl Purse {
         Some(Escrow { term: self.term })
     }
 
-    /// Ends an escrow: spent where the hedge left, or may have; free again where it did not.
+    /// Ends an escrow: spent where the hedge left, or may have; free again where it did not. For a shadow:
+    /// whether it would have.
     pub const fn release(&mut self, escrow: Escrow, hedge_left: bool) {
         if escrow.term != self.term {
             return;
