@@ -15,7 +15,7 @@ use crate::table;
 #[derive(Debug, Args)]
 #[command(after_help = format!("{GET_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub struct GetOptions {
-    /// ShardMap, CachePolicy, RateLimitPolicy, Gateway, Backend, EnvoyResource (in any case, singular or plural), or all
+    /// ShardMap, CachePolicy, RateLimitPolicy, HedgePolicy, Gateway, Backend, EnvoyResource (in any case, singular or plural), or all
     kind: KindOrAll,
     /// One document; left out: every document of the kind
     name: Option<Name>,
@@ -36,7 +36,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = format!("{DELETE_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub struct DeleteOptions {
-    /// ShardMap, CachePolicy, RateLimitPolicy, Gateway, Backend or EnvoyResource, in any case, singular or plural
+    /// ShardMap, CachePolicy, RateLimitPolicy, HedgePolicy, Gateway, Backend or EnvoyResource, in any case, singular or plural
     kind: Kind,
     /// Which
     name: Name,
@@ -179,7 +179,7 @@ fn detail(document: &Value) -> String {
         table::count(items.map_or(0, Vec::len), noun)
     };
     match text(document, "/kind") {
-        "CachePolicy" => text(document, "/spec/mode").to_owned(),
+        "CachePolicy" | "HedgePolicy" => text(document, "/spec/mode").to_owned(),
         "RateLimitPolicy" => format!("{}, {}", text(document, "/spec/mode"), counted("limits", "limit")),
         "ShardMap" => counted("shards", "shard"),
         "Backend" => counted("endpoints", "endpoint"),

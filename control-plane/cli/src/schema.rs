@@ -10,7 +10,7 @@ use crate::failure::{EXIT_CODES, Failure};
 #[derive(Debug, Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub struct SchemaOptions {
-    /// ShardMap, Gateway, Backend or EnvoyResource, in any case, singular or plural
+    /// ShardMap, CachePolicy, RateLimitPolicy, HedgePolicy, Gateway, Backend or EnvoyResource, in any case, singular or plural
     kind: Kind,
 }
 

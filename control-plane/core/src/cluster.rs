@@ -45,7 +45,8 @@ pub fn of_gateway(state: &State, gateway: &GatewayRef) -> Vec<ClusterUse> {
     shards.chain(backends.into_iter().map(of_backend)).collect()
 }
 
-fn is_attached(document: &Document, gateway: &GatewayRef) -> bool {
+/// Whether one of a policy's targets is the Gateway, or a route of it.
+pub(crate) fn is_attached(document: &Document, gateway: &GatewayRef) -> bool {
     let targets = document.target_refs();
     targets.is_empty() || targets.iter().any(|target| target.name == gateway.name)
 }

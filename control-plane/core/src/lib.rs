@@ -9,6 +9,7 @@ pub mod cluster;
 mod cluster_name;
 pub mod control;
 pub mod event;
+mod hedge;
 pub mod lease;
 pub mod metric;
 pub mod module;

@@ -48,7 +48,7 @@ pub(crate) fn users(state: &State, identity: &Identity) -> Vec<Identity> {
         Kind::Backend => backends(document).any(|backend| *backend == identity.name),
         Kind::ShardMap => rate_limit::shard_maps(document).any(|map| *map == identity.name),
         Kind::RateLimitPolicy => rate_limit::candidate_for(document) == Some(&identity.name),
-        Kind::CachePolicy | Kind::Gateway | Kind::EnvoyResource => false,
+        Kind::CachePolicy | Kind::HedgePolicy | Kind::Gateway | Kind::EnvoyResource => false,
     };
     let uses = |document: &Document| document.metadata.namespace == identity.namespace && names(document);
     state
@@ -63,7 +63,9 @@ fn backends(document: &Document) -> Box<dyn Iterator<Item = &Name> + '_> {
         Spec::ShardMap(map) => Box::new(map.shards.iter().map(|shard| &shard.backend)),
         Spec::Gateway(gateway) => Box::new(gateway.backends()),
         Spec::CachePolicy(policy) => Box::new(policy.tier2.iter().map(|tier2| &tier2.backend)),
-        Spec::Backend(_) | Spec::EnvoyResource(_) | Spec::RateLimitPolicy(_) => Box::new(std::iter::empty()),
+        Spec::Backend(_) | Spec::EnvoyResource(_) | Spec::HedgePolicy(_) | Spec::RateLimitPolicy(_) => {
+            Box::new(std::iter::empty())
+        }
     }
 }
 
@@ -80,6 +82,7 @@ fn check_one(after: &State, requested: &BTreeSet<Identity>, document: &Document,
             Spec::ShardMap(map) => check_shards(after, namespace, map, problems),
             Spec::RateLimitPolicy(policy) => rate_limit::check(after, document, policy, problems),
             Spec::CachePolicy(policy) => cache::check(after, namespace, policy, problems),
+            Spec::HedgePolicy(_) => {}
             Spec::Gateway(gateway) => check_gateway(after, requested, document, gateway, problems),
             Spec::Backend(backend) => check_backend(after, requested, document, backend, problems),
             Spec::EnvoyResource(resource) => problems.within("resource", |problems| {
@@ -123,9 +126,9 @@ fn has_section(gateway: &GatewaySpec, section: &Name, kind: Kind) -> bool {
         .any(|route| &route.name == section && fits(route))
 }
 
-/// A route with a Backend of its own has no use for shards.
+/// A route with a Backend of its own has no use for shards, and requests are sent twice to replicas of a shard only.
 const fn is_for_shards(kind: Kind) -> bool {
-    matches!(kind, Kind::ShardMap)
+    matches!(kind, Kind::ShardMap | Kind::HedgePolicy)
 }
 
 fn check_shards(after: &State, namespace: &Name, map: &ShardMapSpec, problems: &mut Problems) {

@@ -6,6 +6,7 @@
 mod edge_cache;
 mod precedence;
 mod rate_limit;
+mod request_hedge;
 mod shard_router;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use weir_policy::document::target_ref::TargetRef;
 use weir_policy::document::{Document, Identity, Kind};
 use weir_policy::matching::RequestMatch;
 use weir_policy::name::Name;
+use weir_policy::quantity::Duration;
 
 use crate::control::CLUSTER as CONTROL_CLUSTER;
 use crate::event::Revision;
@@ -50,6 +52,11 @@ trait SlotFilter {
     fn clusters(policy: &Self::Policy) -> Vec<String>;
     /// Whether policies are for requests that take this route.
     fn applies_to(route: &Route) -> bool;
+    /// Whether the Gateway's proxies have it in their chain. Most filters stand there whether there is a policy or not, so that
+    /// the first one changes no listener.
+    fn stands(_state: &State, _gateway: &GatewayRef) -> bool {
+        true
+    }
     /// The filter's own check of its configuration.
     fn verify(json: &[u8]) -> Result<(), ConfigError>;
 }
@@ -68,10 +75,11 @@ struct SlotCompiler {
 }
 
 /// The filters of a proxy, in the order of their chain.
-const FILTERS: [SlotCompiler; 3] = [
+const FILTERS: [SlotCompiler; 4] = [
     SlotCompiler::of::<rate_limit::RateLimit>(),
     SlotCompiler::of::<shard_router::ShardRouter>(),
     SlotCompiler::of::<edge_cache::EdgeCache>(),
+    SlotCompiler::of::<request_hedge::RequestHedge>(),
 ];
 
 impl SlotCompiler {
@@ -104,6 +112,8 @@ pub struct CompiledSlot {
     pub shadowed: BTreeMap<String, String>,
     /// Policies with a rule in the slot.
     pub attached: BTreeSet<String>,
+    /// Whether the Gateway's proxies have it in their chain.
+    pub stands: bool,
     verify: fn(&[u8]) -> Result<(), ConfigError>,
 }
 
@@ -199,6 +209,7 @@ fn compile_one<F: SlotFilter>(state: &State, gateway: &GatewayRef) -> CompiledSl
             BTreeMap::new()
         },
         attached: config.policies.keys().cloned().collect(),
+        stands: F::stands(state, gateway),
         json,
         alone: serde_json::to_value(&config).unwrap_or_default(),
         verify: F::verify,
@@ -327,6 +338,11 @@ fn routes(routes: &[Route]) -> Vec<CompiledRoute> {
         matches: route.matches.clone(),
     };
     routes.iter().map(compiled).collect()
+}
+
+/// Waits are bounded far below this.
+fn wait(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

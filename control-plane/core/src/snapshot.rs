@@ -7,6 +7,7 @@ mod endpoint;
 mod header;
 mod jwt;
 mod listener;
+mod retry;
 mod route;
 mod source;
 mod wasm;
@@ -18,7 +19,7 @@ use envoy_types::pb::google::protobuf::Any;
 
 use crate::node::NodeKind;
 pub use build::view;
-pub use listener::INTERNAL_HEADER_PREFIXES;
+pub use listener::removed_prefixes;
 
 /// The types of resources, in the order in which a new configuration is made: what is named comes before what names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

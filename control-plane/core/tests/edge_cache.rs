@@ -60,7 +60,7 @@ fn pages(spec: &Value) -> Value {
 fn it_stands_behind_the_others() {
     assert_eq!(
         filters().collect::<Vec<_>>(),
-        ["rate-limit", "shard-router", "edge-cache"]
+        ["rate-limit", "shard-router", "edge-cache", "request-hedge"]
     );
 }
 

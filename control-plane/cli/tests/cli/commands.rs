@@ -131,6 +131,66 @@ async fn compile_writes_what_the_filter_reads() {
     assert_eq!(to_stdout.out.as_bytes(), text);
 }
 
+/// A document of the sample.
+fn sample(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/sample");
+    folder.join(name).display().to_string()
+}
+
+#[tokio::test]
+async fn the_samples_policies_are_what_filters_read() {
+    let policies = [
+        ("cache.yaml", "edge-cache", "orders"),
+        ("hedge.yaml", "request-hedge", "reads"),
+        ("limits.yaml", "rate-limit", "clients"),
+    ];
+    let base = ["gateway.yaml", "backends.yaml", "orders.yaml"].map(sample);
+    for (file, filter, name) in policies {
+        let file = sample(file);
+        let files = base.iter().chain([&file]).flat_map(|file| ["-f", file]);
+        let files: Vec<&str> = files.collect();
+        let valid = weir(&[&["validate"], &files[..]].concat()).await;
+        assert_eq!(valid.code, 0, "{valid:?}");
+        let run = weir(&[&["compile", "--filter", filter], &files[..]].concat()).await;
+        assert_eq!(run.code, 0, "{run:?}");
+        let policy = format!("default/{name}");
+        assert_eq!(run.json()["rules"], json!([{ "policy": policy }]), "{filter}");
+        assert!(run.json()["policies"][&policy].is_object(), "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn a_hedge_policy_is_checked_compiled_and_described() {
+    let folder = TempDir::new().unwrap();
+    let policy = "\
+apiVersion: weir.dev/v1alpha1
+kind: HedgePolicy
+metadata: {name: reads}
+spec: {quantile: QUANTILE, minDelay: 10ms}
+";
+    let all = complete() + "---\n" + policy;
+    let good = write(&folder, "good.yaml", &all.replace("QUANTILE", "0.9"));
+    let run = weir(&["compile", "--filter", "request-hedge", "-f", &good]).await;
+    let compiled = &run.json()["policies"]["default/reads"];
+    assert_eq!(
+        (&compiled["quantilePpm"], &compiled["minDelayMs"]),
+        (&json!(900_000), &json!(10))
+    );
+    let clusters = ["a", "b"].map(|shard| format!("weir/default/orders/{shard}/read"));
+    assert_eq!(compiled["clusters"], json!(clusters));
+    let bad = write(&folder, "bad.yaml", &all.replace("QUANTILE", "95"));
+    let run = weir(&["validate", "-f", &bad]).await;
+    let line = all.lines().position(|line| line.contains("QUANTILE")).unwrap() + 1;
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.err.contains(&format!("bad.yaml:{line}:")), "{run:?}");
+    assert!(
+        run.err.contains("/spec/quantile: 95: expected 0.0001 to 0.9999"),
+        "{run:?}"
+    );
+    let run = weir(&["schema", "hedgepolicies"]).await;
+    assert_eq!(run.json()["properties"]["kind"]["const"], "HedgePolicy");
+}
+
 #[tokio::test]
 async fn compile_replaces_regular_files_only() {
     let folder = TempDir::new().unwrap();

@@ -18,7 +18,7 @@ use weir_policy::document::{Document, Identity, Kind, Spec};
 use weir_policy::quantity::Duration;
 
 use super::shard_router::ShardRouter;
-use super::{Attachment, SlotFilter, resolved};
+use super::{Attachment, SlotFilter, resolved, wait};
 use crate::cluster_name::{backend_cluster, own_cluster};
 use crate::node::GatewayRef;
 use crate::state::State;
@@ -167,9 +167,4 @@ fn tier2(gateway: &GatewayRef, spec: &Tier2Spec) -> CompiledTier2 {
         timeout_ms: wait(spec.timeout),
         wait_ms: wait(spec.wait),
     }
-}
-
-/// Waits are bounded far below this.
-fn wait(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }

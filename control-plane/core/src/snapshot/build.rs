@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
-use super::{ResourceType, Snapshot, View, cluster as resource, endpoint, listener, route, wasm};
-use crate::cluster::{self, ClusterUse};
+use super::listener::Chain;
+use super::route::Routes;
+use super::{
+    ResourceType, Snapshot, View, cluster as resource, endpoint, listener, removed_prefixes, route, wasm,
+};
+use crate::cluster::{self, ClusterRole, ClusterUse};
 use crate::cluster_name::own_cluster;
+use crate::hedge::{self, Hedging};
 use crate::module::ModuleCatalog;
 use crate::node::{GatewayRef, NodeKind};
+use crate::slot::{self, CompiledSlot};
 use crate::state::State;
-use crate::{raw, reference, slot};
+use crate::{raw, reference};
 
 /// What nodes of `kind` get in this state. What hasn't changed is shared with the view that they had before.
 pub fn view(state: &State, modules: &ModuleCatalog, kind: &NodeKind, before: Option<&View>) -> View {
@@ -33,14 +39,17 @@ fn for_everyone(state: &State) -> Snapshot {
 
 fn of_gateway(state: &State, modules: &ModuleCatalog, gateway: &GatewayRef, modules_dir: &str) -> Snapshot {
     let mut snapshot = Snapshot::default();
-    add_clusters(state, gateway, &mut snapshot);
+    let hedging = hedge::of_gateway(state, gateway);
+    let mut slots = slot::compile(state, gateway);
+    slots.retain(|slot| slot.stands);
+    add_clusters(state, gateway, hedging, &mut snapshot);
     add_own_cluster(state, gateway, &mut snapshot);
-    add_routes(state, gateway, &mut snapshot);
-    for slot in slot::compile(state, gateway) {
+    add_routes(state, gateway, &slots, &mut snapshot);
+    for slot in &slots {
         if let Some(module) = modules.modules.get(slot.filter) {
             snapshot.insert(
                 ResourceType::ExtensionConfig,
-                wasm::slot(&slot, &format!("{modules_dir}/{}", module.file_name())),
+                wasm::slot(slot, &format!("{modules_dir}/{}", module.file_name())),
             );
         }
     }
@@ -48,17 +57,20 @@ fn of_gateway(state: &State, modules: &ModuleCatalog, gateway: &GatewayRef, modu
     snapshot
 }
 
-fn add_clusters(state: &State, gateway: &GatewayRef, snapshot: &mut Snapshot) {
+/// Only a shard's replicas are asked twice.
+fn add_clusters(state: &State, gateway: &GatewayRef, hedging: Option<Hedging>, snapshot: &mut Snapshot) {
     for ClusterUse { name, backend, shard } in cluster::of_gateway(state, gateway) {
         let Some(spec) = reference::backend(state, &gateway.namespace, &backend) else {
             continue;
         };
-        let endpoints = match shard {
-            Some((_, role)) => endpoint::of_shard(&name, spec, role),
+        let role = shard.map(|(_, role)| role);
+        let endpoints = match role {
+            Some(role) => endpoint::of_shard(&name, spec, role),
             None => endpoint::of_backend(&name, spec),
         };
+        let hedging = hedging.filter(|_| role == Some(ClusterRole::Read));
         snapshot.insert(ResourceType::Endpoint, endpoints);
-        snapshot.insert(ResourceType::Cluster, resource::cluster(&name, spec));
+        snapshot.insert(ResourceType::Cluster, resource::cluster(&name, spec, hedging));
     }
 }
 
@@ -74,16 +86,22 @@ fn add_own_cluster(state: &State, gateway: &GatewayRef, snapshot: &mut Snapshot)
 }
 
 /// Listeners and route tables.
-fn add_routes(state: &State, gateway: &GatewayRef, snapshot: &mut Snapshot) {
+fn add_routes(state: &State, gateway: &GatewayRef, slots: &[CompiledSlot], snapshot: &mut Snapshot) {
     let Some(gateway_spec) = reference::gateway_spec(state, gateway) else {
         return;
     };
+    let chain = Chain {
+        removed: removed_prefixes(state, gateway).collect(),
+        jwt: gateway_spec.jwt.as_ref(),
+        slots,
+    };
+    let routes = Routes {
+        routes: &gateway_spec.routes,
+        hedged: hedge::of_gateway(state, gateway).is_some(),
+    };
     for port in &gateway_spec.listeners {
-        let listener = listener::listener(gateway, port, gateway_spec.jwt.as_ref());
+        let listener = listener::listener(gateway, port, &chain);
         snapshot.insert(ResourceType::Listener, listener);
-        snapshot.insert(
-            ResourceType::Route,
-            route::table(gateway, port.port, &gateway_spec.routes),
-        );
+        snapshot.insert(ResourceType::Route, route::table(gateway, port.port, routes));
     }
 }

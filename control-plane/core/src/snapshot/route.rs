@@ -21,20 +21,28 @@ use weir_policy::matching::{HeaderMatch, PathMatch, RequestMatch};
 use weir_policy::name::Name;
 use weir_shard_map::CLUSTER_HEADER;
 
-use super::Resource;
 use super::encode::{any, duration};
 use super::listener::listener_name;
+use super::{Resource, retry};
 use crate::cluster_name::backend_cluster;
 use crate::node::GatewayRef;
 
 /// The virtual host of hosts that no route names.
 const ANY_HOST: &str = "*";
 
-pub(super) fn table(gateway: &GatewayRef, port: u16, routes: &[RouteSpec]) -> Resource {
+/// A Gateway's routes.
+#[derive(Clone, Copy)]
+pub(super) struct Routes<'a> {
+    pub(super) routes: &'a [RouteSpec],
+    /// Requests that go to shards may be sent twice.
+    pub(super) hedged: bool,
+}
+
+pub(super) fn table(gateway: &GatewayRef, port: u16, routes: Routes<'_>) -> Resource {
     let name = listener_name(gateway, port);
     let message = RouteConfiguration {
         name: name.clone(),
-        virtual_hosts: hosts(routes)
+        virtual_hosts: hosts(routes.routes)
             .iter()
             .map(|host| virtual_host(host, gateway, routes))
             .collect(),
@@ -42,7 +50,7 @@ pub(super) fn table(gateway: &GatewayRef, port: u16, routes: &[RouteSpec]) -> Re
         request_headers_to_remove: vec![CLUSTER_HEADER.to_owned()],
         ..RouteConfiguration::default()
     };
-    let clusters = routes.iter().filter_map(|route| route.backend.as_ref());
+    let clusters = routes.routes.iter().filter_map(|route| route.backend.as_ref());
     let clusters = clusters
         .map(|backend| backend_cluster(&gateway.namespace, backend))
         .collect();
@@ -61,19 +69,20 @@ fn hosts(routes: &[RouteSpec]) -> BTreeSet<String> {
         .collect()
 }
 
-fn virtual_host(host: &str, gateway: &GatewayRef, routes: &[RouteSpec]) -> VirtualHost {
+fn virtual_host(host: &str, gateway: &GatewayRef, routes: Routes<'_>) -> VirtualHost {
     VirtualHost {
         name: host.to_owned(),
         domains: vec![host.to_owned()],
         routes: routes
+            .routes
             .iter()
-            .flat_map(|route| of_host(host, &gateway.namespace, route))
+            .flat_map(|route| of_host(host, &gateway.namespace, route, routes.hedged))
             .collect(),
         ..VirtualHost::default()
     }
 }
 
-fn of_host(host: &str, namespace: &Name, route: &RouteSpec) -> Vec<Route> {
+fn of_host(host: &str, namespace: &Name, route: &RouteSpec, hedged: bool) -> Vec<Route> {
     let any_request = [RequestMatch::default()];
     let matches = if route.matches.is_empty() {
         &any_request[..]
@@ -83,7 +92,7 @@ fn of_host(host: &str, namespace: &Name, route: &RouteSpec) -> Vec<Route> {
     matches
         .iter()
         .filter(|one| takes_host(one.host.as_deref(), host))
-        .map(|one| envoy_route(namespace, route, one))
+        .map(|one| envoy_route(namespace, route, one, hedged))
         .collect()
 }
 
@@ -98,7 +107,7 @@ fn takes_host(pattern: Option<&str>, host: &str) -> bool {
             .is_some_and(|suffix| host.trim_start_matches('*').ends_with(suffix) && host != ANY_HOST)
 }
 
-fn envoy_route(namespace: &Name, route: &RouteSpec, one: &RequestMatch) -> Route {
+fn envoy_route(namespace: &Name, route: &RouteSpec, one: &RequestMatch, hedged: bool) -> Route {
     let cluster = match &route.backend {
         Some(backend) => ClusterSpecifier::Cluster(backend_cluster(namespace, backend)),
         None => ClusterSpecifier::ClusterHeader(CLUSTER_HEADER.to_owned()),
@@ -106,6 +115,7 @@ fn envoy_route(namespace: &Name, route: &RouteSpec, one: &RequestMatch) -> Route
     let action = RouteAction {
         cluster_specifier: Some(cluster),
         timeout: duration(route.timeout),
+        retry_policy: (hedged && route.backend.is_none()).then(retry::policy),
         ..RouteAction::default()
     };
     Route {

@@ -146,6 +146,10 @@ pub(crate) fn cache_policy(name: &str, spec: &Value) -> Value {
     document("CachePolicy", name, spec.clone())
 }
 
+pub(crate) fn hedge_policy(name: &str, spec: &Value) -> Value {
+    document("HedgePolicy", name, spec.clone())
+}
+
 pub(crate) fn cluster_resource(name: &str, cluster: &str) -> Value {
     let resource = json!({"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": cluster,
                           "connectTimeout": "1s"});

@@ -170,6 +170,35 @@ fn hedges_are_told_from_retries() {
     }
 }
 
+/// The filter's budget would be worth nothing else.
+#[test]
+fn where_requests_are_hedged_clients_ask_for_no_retries() {
+    let fixture = Fixture::new("tests: []\n");
+    fixture.write(
+        "hedge.yaml",
+        "apiVersion: weir.dev/v1alpha1\nkind: HedgePolicy\nmetadata: {name: reads}\nspec: {mode: off}\n",
+    );
+    let failing = Answer {
+        fail: Some(Fail::Reset),
+        ..Answer::default()
+    };
+    let setup = || Setup {
+        backends: [("a".to_owned(), failing.clone())].into(),
+        ..Setup::default()
+    };
+    let plain = Policies::load([fixture.at("orders.yaml")]).unwrap();
+    let hedged = Policies::load(["orders.yaml", "hedge.yaml"].map(|file| fixture.at(file))).unwrap();
+    let request = Request::get("/orders")
+        .header("x-user-id", "bob")
+        .header("X-Envoy-Retry-On", "5xx");
+    let tries = |proxy: &mut Proxy| proxy.request(&request).unwrap().upstream.len();
+    assert_eq!(tries(&mut Proxy::start(&hedged, &modules(), setup()).unwrap()), 1);
+    let mut proxy = Proxy::start(&plain, &modules(), setup()).unwrap();
+    assert_eq!(tries(&mut proxy), 2);
+    proxy.apply(&hedged).unwrap();
+    assert_eq!(tries(&mut proxy), 1);
+}
+
 #[test]
 fn documents_change_live_on_every_worker() {
     let steps = "

@@ -101,6 +101,46 @@ async fn an_invalid_document_is_refused_with_pointers() {
 }
 
 #[tokio::test]
+async fn a_hedge_policy_is_taken_or_refused_field_by_field() {
+    const READS: &str = "/v1/namespaces/default/hedgepolicies/reads";
+    let world = World::new();
+    let policy = |spec: Value| json!({"apiVersion": "weir.dev/v1alpha1", "kind": "HedgePolicy", "metadata": {"name": "reads"}, "spec": spec});
+    let bad = json!({"quantile": 1, "minDelay": "20ms", "maxDelay": "10ms",
+        "budget": {"percent": 101, "minPerSecond": 20_000}, "methods": ["GET", "GET"]});
+    let problem = world
+        .put(READS, &policy(bad))
+        .await
+        .problem(422, "invalid-documents");
+    let errors = problem["errors"].as_array().unwrap();
+    let pointers: Vec<&str> = errors
+        .iter()
+        .map(|one| one["pointer"].as_str().unwrap())
+        .collect();
+    let fields = [
+        "quantile",
+        "maxDelay",
+        "budget/percent",
+        "budget/minPerSecond",
+        "methods/1",
+    ];
+    assert_eq!(pointers, fields.map(|field| format!("/spec/{field}")));
+    assert_eq!(errors[0]["detail"], "1: expected 0.0001 to 0.9999");
+    world.get(READS).await.problem(404, "not-found");
+
+    let created = world.put(READS, &policy(json!({"quantile": 0.9}))).await;
+    assert_eq!(created.status, StatusCode::CREATED);
+    let again = world.put(READS, &created.json()).await;
+    assert_eq!(
+        again.header("etag"),
+        Some("\"1\""),
+        "what was answered is what is there"
+    );
+    let list = world.get("/v1/hedgepolicies").await.json();
+    assert_eq!(names(&list), ["reads"]);
+    assert_eq!(list["items"][0]["spec"]["quantile"], 0.9);
+}
+
+#[tokio::test]
 async fn if_match_holds_for_one_revision_only() {
     let world = World::new();
     world.put_new(&backend("a")).await;

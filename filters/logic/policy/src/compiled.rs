@@ -5,6 +5,7 @@
 
 pub mod edge_cache;
 pub mod rate_limit;
+pub mod request_hedge;
 pub mod shard_router;
 
 use std::collections::BTreeMap;

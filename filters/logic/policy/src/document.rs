@@ -6,10 +6,12 @@ pub mod cache_policy;
 mod cookie;
 pub mod envoy_resource;
 pub mod gateway;
+pub mod hedge_policy;
 pub mod jwks;
 pub mod jwt;
 pub mod key;
 pub mod mode;
+mod names;
 mod parse;
 pub mod rate_limit_policy;
 #[cfg(feature = "schema")]
@@ -30,6 +32,7 @@ use backend::BackendSpec;
 use cache_policy::CachePolicySpec;
 use envoy_resource::EnvoyResourceSpec;
 use gateway::GatewaySpec;
+use hedge_policy::HedgePolicySpec;
 use rate_limit_policy::RateLimitPolicySpec;
 use shard_map::ShardMapSpec;
 use target_ref::TargetRef;
@@ -48,6 +51,8 @@ pub enum Kind {
     EnvoyResource,
     /// What a standalone proxy listens on, and its routes.
     Gateway,
+    /// When a second try of a request is sent, and how many there may be.
+    HedgePolicy,
     /// How much each client may ask for.
     RateLimitPolicy,
     /// How a key finds its shard.
@@ -56,11 +61,12 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Backend,
         Self::CachePolicy,
         Self::EnvoyResource,
         Self::Gateway,
+        Self::HedgePolicy,
         Self::RateLimitPolicy,
         Self::ShardMap,
     ];
@@ -72,6 +78,7 @@ impl Kind {
             Self::CachePolicy => "CachePolicy",
             Self::EnvoyResource => "EnvoyResource",
             Self::Gateway => "Gateway",
+            Self::HedgePolicy => "HedgePolicy",
             Self::RateLimitPolicy => "RateLimitPolicy",
             Self::ShardMap => "ShardMap",
         }
@@ -84,6 +91,7 @@ impl Kind {
             Self::CachePolicy => "cachepolicies",
             Self::EnvoyResource => "envoyresources",
             Self::Gateway => "gateways",
+            Self::HedgePolicy => "hedgepolicies",
             Self::RateLimitPolicy => "ratelimitpolicies",
             Self::ShardMap => "shardmaps",
         }
@@ -91,7 +99,10 @@ impl Kind {
 
     /// Whether documents of this kind are policies of a filter's slot.
     pub const fn attaches(self) -> bool {
-        matches!(self, Self::CachePolicy | Self::RateLimitPolicy | Self::ShardMap)
+        matches!(
+            self,
+            Self::CachePolicy | Self::HedgePolicy | Self::RateLimitPolicy | Self::ShardMap
+        )
     }
 }
 
@@ -164,6 +175,8 @@ pub enum Spec {
     EnvoyResource(EnvoyResourceSpec),
     /// What a standalone proxy listens on, and its routes.
     Gateway(GatewaySpec),
+    /// When a second try of a request is sent, and how many there may be.
+    HedgePolicy(HedgePolicySpec),
     /// How much each client may ask for.
     RateLimitPolicy(RateLimitPolicySpec),
     /// How a key finds its shard.
@@ -200,6 +213,7 @@ impl Document {
             Spec::CachePolicy(spec) => serde_json::to_value(spec),
             Spec::EnvoyResource(spec) => serde_json::to_value(spec),
             Spec::Gateway(spec) => serde_json::to_value(spec),
+            Spec::HedgePolicy(spec) => serde_json::to_value(spec),
             Spec::RateLimitPolicy(spec) => serde_json::to_value(spec),
             Spec::ShardMap(spec) => serde_json::to_value(spec),
         };
@@ -220,6 +234,7 @@ impl Document {
             Spec::CachePolicy(_) => Kind::CachePolicy,
             Spec::EnvoyResource(_) => Kind::EnvoyResource,
             Spec::Gateway(_) => Kind::Gateway,
+            Spec::HedgePolicy(_) => Kind::HedgePolicy,
             Spec::RateLimitPolicy(_) => Kind::RateLimitPolicy,
             Spec::ShardMap(_) => Kind::ShardMap,
         }
@@ -240,6 +255,7 @@ impl Document {
             Spec::ShardMap(spec) => &spec.target_refs,
             Spec::RateLimitPolicy(spec) => &spec.target_refs,
             Spec::CachePolicy(spec) => &spec.target_refs,
+            Spec::HedgePolicy(spec) => &spec.target_refs,
             Spec::EnvoyResource(spec) => &spec.target_refs,
             Spec::Backend(_) | Spec::Gateway(_) => &[],
         }
@@ -257,6 +273,7 @@ impl Document {
             Spec::CachePolicy(spec) => spec.check(problems),
             Spec::EnvoyResource(spec) => spec.check(problems),
             Spec::Gateway(spec) => spec.check(problems),
+            Spec::HedgePolicy(spec) => spec.check(problems),
             Spec::RateLimitPolicy(spec) => spec.check(problems),
             Spec::ShardMap(spec) => spec.check(problems),
         });

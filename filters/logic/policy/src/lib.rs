@@ -23,6 +23,7 @@
 
 pub mod cache_tier;
 pub mod compiled;
+pub mod decimal;
 pub mod document;
 pub mod hash;
 pub mod json;

@@ -105,11 +105,13 @@ pub struct ConnectionPool {
     pub max_pending_requests: u32,
     /// Requests under way.
     pub max_requests: u32,
-    /// Retries under way.
+    /// Retries under way. Of reads, where a HedgePolicy is attached, at least so many: there the bound is a fifth of the
+    /// requests under way, or the part that the policy allows, if that is more.
     pub max_retries: u32,
 }
 
-/// Ejection of endpoints that answer badly.
+/// Ejection of endpoints that answer badly. Of reads, where a HedgePolicy is attached, only answers count, not tries that
+/// came to none: those that were overtaken would look the same as those that failed, which health checks see.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

@@ -54,6 +54,7 @@ pub(super) fn document(value: Value) -> Result<Document, Vec<Problem>> {
         Kind::CachePolicy => Spec::CachePolicy(typed(spec, "/spec")?),
         Kind::EnvoyResource => Spec::EnvoyResource(typed(spec, "/spec")?),
         Kind::Gateway => Spec::Gateway(typed(spec, "/spec")?),
+        Kind::HedgePolicy => Spec::HedgePolicy(typed(spec, "/spec")?),
         Kind::RateLimitPolicy => Spec::RateLimitPolicy(typed(spec, "/spec")?),
         Kind::ShardMap => Spec::ShardMap(typed(spec, "/spec")?),
     };

@@ -7,6 +7,7 @@ use super::backend::BackendSpec;
 use super::cache_policy::CachePolicySpec;
 use super::envoy_resource::EnvoyResourceSpec;
 use super::gateway::GatewaySpec;
+use super::hedge_policy::HedgePolicySpec;
 use super::rate_limit_policy::RateLimitPolicySpec;
 use super::shard_map::ShardMapSpec;
 use super::{API_VERSION, Kind, Metadata};
@@ -18,6 +19,7 @@ pub fn of(kind: Kind) -> Value {
         Kind::CachePolicy => document::<CachePolicySpec>(kind),
         Kind::EnvoyResource => document::<EnvoyResourceSpec>(kind),
         Kind::Gateway => document::<GatewaySpec>(kind),
+        Kind::HedgePolicy => document::<HedgePolicySpec>(kind),
         Kind::RateLimitPolicy => document::<RateLimitPolicySpec>(kind),
         Kind::ShardMap => document::<ShardMapSpec>(kind),
     }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::names::{check_fields, check_names};
 use crate::document::cookie::check_cookie_name;
+use crate::document::names::{check_fields, check_names};
 use crate::problem::Problems;
 
 /// Requests that are neither answered from the cache nor fill it.

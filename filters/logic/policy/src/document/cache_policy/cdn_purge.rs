@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::names::check_field_name;
 use super::{MAX_WAIT, SHORTEST};
 use crate::document::bounds::check_duration;
 use crate::document::jwks::is_authority;
+use crate::document::names::check_field_name;
 use crate::problem::Problems;
 use crate::quantity::Duration;
 

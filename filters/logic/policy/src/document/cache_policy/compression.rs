@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::limits::MAX_OBJECT;
-use super::names::check_names;
 use crate::document::bounds::check_range;
+use crate::document::names::check_names;
 use crate::matching::is_token;
 use crate::problem::Problems;
 use crate::quantity::ByteSize;

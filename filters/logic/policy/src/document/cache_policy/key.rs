@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::names::{check_fields, check_names};
+use crate::document::names::{check_fields, check_names};
 use crate::problem::Problems;
 
 /// Which requests have the same answer: those for the same host and path, and all of this.

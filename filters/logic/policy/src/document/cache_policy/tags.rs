@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::names::check_fields;
+use crate::document::names::check_fields;
 use crate::problem::Problems;
 
 /// Where answers name their tags.

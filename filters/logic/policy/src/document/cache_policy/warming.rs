@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::cdn_purge::{is_header_value, is_http_url};
-use super::names::check_field_name;
 use crate::document::bounds::check_range;
 use crate::document::jwks::is_authority;
+use crate::document::names::check_field_name;
 use crate::name::Name;
 use crate::problem::Problems;
 

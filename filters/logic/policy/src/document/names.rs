@@ -23,7 +23,7 @@ const HOP_BY_HOP: [&str; 9] = [
 ];
 
 /// Notes names that stand twice, those that `check` finds fault with, and lists that are too long.
-pub(super) fn check_names(
+pub(in crate::document) fn check_names(
     names: &[String],
     field: &str,
     problems: &mut Problems,
@@ -51,12 +51,12 @@ pub(super) fn check_names(
 }
 
 /// Notes what is wrong with a list of headers.
-pub(super) fn check_fields(names: &[String], field: &str, problems: &mut Problems) {
+pub(in crate::document) fn check_fields(names: &[String], field: &str, problems: &mut Problems) {
     check_names(names, field, problems, check_field_name);
 }
 
 /// Notes what keeps `name` from being a lower-case header name of more than one connection.
-pub(super) fn check_field_name(name: &str, problems: &mut Problems) {
+pub(in crate::document) fn check_field_name(name: &str, problems: &mut Problems) {
     if HOP_BY_HOP.contains(&name) {
         let detail = format!("{name:?} is of one connection only (RFC 9110 section 7.6.1)");
         return problems.note("hop_by_hop", detail);
