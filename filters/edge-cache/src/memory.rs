@@ -1,12 +1,12 @@
 //! What a VM keeps over all configurations.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use weir_cache_store::{Layout, Store};
-use weir_host::HostError;
 use weir_host::port::SharedData;
+use weir_host::{HostError, VmNumber};
 
 use crate::post::{Message, Post};
 use crate::waiting::Waiting;
@@ -14,17 +14,14 @@ use crate::warm::Warmed;
 use crate::work::Work;
 
 /// Where the last VM's number stands, whatever slots they run.
-const NUMBERS: &[u8] = b"weir.edge-cache/vms";
-/// How often a compare-and-set is tried.
-const ATTEMPTS: usize = 32;
+const NUMBERS: &str = "weir.edge-cache/vms";
 /// Of all bytes that a policy allows, this part is for the copies of one worker: one of so many.
 const OWN_PART: u64 = 16;
 
 /// What a VM keeps.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// Which of the process's VMs this is.
-    number: Cell<Option<u32>>,
+    number: VmNumber,
     stores: RefCell<Vec<(String, Rc<Store>)>>,
     pub(crate) waiting: Waiting,
     pub(crate) post: Post,
@@ -36,26 +33,9 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// This VM's number in its process: no other VM has or had it.
+    /// This VM's number in its process.
     pub(crate) fn number(&self, host: &impl SharedData) -> Result<u32, HostError> {
-        if let Some(number) = self.number.get() {
-            return Ok(number);
-        }
-        for _ in 0..ATTEMPTS {
-            let found = host.load(NUMBERS)?;
-            let version = found.as_ref().map(|(_, version)| *version);
-            let last = found.and_then(|(bytes, _)| bytes.first_chunk().copied().map(u32::from_le_bytes));
-            let number = last.unwrap_or_default().wrapping_add(1);
-            match host.store(NUMBERS, &number.to_le_bytes(), version) {
-                Err(HostError::CasMismatch) => {}
-                Err(error) => return Err(error),
-                Ok(()) => {
-                    self.number.set(Some(number));
-                    return Ok(number);
-                }
-            }
-        }
-        Err(HostError::CasMismatch)
+        self.number.get(NUMBERS, host)
     }
 
     /// The store of the policy with this name in the slot. Another layout is another store: what the former held is never

@@ -60,6 +60,7 @@ mod request;
 mod root;
 mod stream;
 mod vm;
+mod vm_number;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
 pub mod worker;
@@ -72,6 +73,7 @@ pub use request::Request;
 pub use root::Root;
 pub use stream::Stream;
 pub use vm::Vm;
+pub use vm_number::VmNumber;
 
 /// Makes the type, a [`Filter`], the filter of this module. Does nothing outside `wasm32`.
 #[macro_export]

@@ -33,6 +33,22 @@ impl<'h, H> Request<'h, H> {
         self.host
     }
 
+    /// The names of all headers, in order.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]>
+    where
+        H: RequestHeaders,
+    {
+        pairs::read(self.bytes()).map(|(name, _)| name)
+    }
+
+    fn bytes(&self) -> &[u8]
+    where
+        H: RequestHeaders,
+    {
+        let headers = self.headers.get_or_init(|| self.host.pairs());
+        headers.as_deref().unwrap_or_default()
+    }
+
     /// Why the headers could not be read, if they were asked for.
     pub fn failure(&self) -> Option<HostError> {
         self.headers.get()?.as_ref().err().copied()
@@ -41,8 +57,7 @@ impl<'h, H> Request<'h, H> {
 
 impl<H: RequestHeaders> RequestView for Request<'_, H> {
     fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        let headers = self.headers.get_or_init(|| self.host.pairs());
-        pairs::read(headers.as_deref().unwrap_or_default())
+        pairs::read(self.bytes())
             .filter(move |(known, _)| *known == name.as_bytes())
             .map(|(_, value)| value)
     }

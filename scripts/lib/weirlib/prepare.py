@@ -12,7 +12,7 @@ from weirlib.places import ROOT, binary, modules
 
 # What the standalone stack needs, package by package.
 PROGRAMS = ("weir-server", "weir-sample-backend")
-FILTERS = ("weir-rate-limit", "weir-shard-router", "weir-edge-cache")
+FILTERS = ("weir-rate-limit", "weir-shard-router", "weir-edge-cache", "weir-request-hedge")
 LOOK = "read the messages above"
 
 

@@ -1,0 +1,31 @@
+//! What a client must not say: how often Envoy tries, and when.
+
+use weir_host::port::{RequestHeaders, StreamHost};
+use weir_host::{HostError, Request};
+
+pub(crate) const DELAY: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
+pub(crate) const HEDGE: &str = "x-envoy-hedge-on-per-try-timeout";
+pub(crate) const MAX_RETRIES: &str = "x-envoy-max-retries";
+pub(crate) const RETRY_ON: &str = "x-envoy-retry-on";
+
+/// The headers by which Envoy's router retries and hedges.
+const OF_THE_ROUTER: [&str; 7] = [
+    DELAY,
+    HEDGE,
+    MAX_RETRIES,
+    RETRY_ON,
+    "x-envoy-retry-grpc-on",
+    "x-envoy-retriable-status-codes",
+    "x-envoy-retriable-header-names",
+];
+
+/// Removes them.
+pub(crate) fn remove<H: StreamHost>(request: &Request<'_, H>) -> Result<(), HostError> {
+    let host = request.host();
+    for name in OF_THE_ROUTER {
+        if request.names().any(|known| known == name.as_bytes()) {
+            RequestHeaders::remove(host, name)?;
+        }
+    }
+    Ok(())
+}
