@@ -31,6 +31,7 @@ mod completion;
 pub mod console;
 mod documents;
 pub mod failure;
+mod hedge;
 mod modules;
 pub mod options;
 mod proxy;
@@ -92,6 +93,7 @@ pub async fn run_in(
         Command::Delete(options) => documents::delete(options, &client, console).await,
         Command::Status(options) => status::run(options, global.timeout(), &client, console).await,
         Command::Ring(command) => ring::run(command, &client, console).await,
+        Command::Hedge(command) => hedge::run(command, console),
         Command::Quota(command) => quota::run(command, &client, console).await,
         Command::Purge(command) => purge::run(command, global.timeout(), &client, console).await,
         Command::Cache(command) => cache::run(command, &client, console).await,

@@ -14,6 +14,7 @@ use crate::completion::CompletionOptions;
 use crate::console::Format;
 use crate::documents::{DeleteOptions, GetOptions};
 use crate::failure::EXIT_CODES;
+use crate::hedge::HedgeCommand;
 use crate::modules::ModulesCommand;
 use crate::proxy::ProxyCommand;
 use crate::purge::PurgeCommand;
@@ -24,7 +25,7 @@ use crate::status::StatusOptions;
 use crate::test::TestOptions;
 use crate::validate::ValidateOptions;
 
-/// Tune Envoy's sharding, limits and caches, live and safely: check documents, apply them, see what every proxy made of them.
+/// Tune Envoy's sharding, limits, caches and second tries, live and safely: check documents, apply them, see what every proxy made of them.
 #[derive(Debug, Parser)]
 #[command(name = "weir", version, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -115,6 +116,9 @@ pub enum Command {
     /// Ask a hash ring: who owns a key, how even it is, what a change moves
     #[command(subcommand)]
     Ring(RingCommand),
+    /// Second tries of slow requests: what they would do to a service
+    #[command(subcommand)]
+    Hedge(HedgeCommand),
     /// Quotas: let clients start anew
     #[command(subcommand)]
     Quota(QuotaCommand),

@@ -8,6 +8,7 @@
 
 mod commands;
 mod harness;
+mod hedge;
 mod modules;
 mod proxy;
 mod purge;
