@@ -50,3 +50,24 @@ async fn delays_that_make_no_sense_are_named() {
         assert!(run.err.contains("--max-delay of at least that"), "{run:?}");
     }
 }
+
+/// The services of the README's table.
+#[tokio::test]
+async fn the_readme_has_what_the_simulator_says() {
+    let readme = include_str!("../../../../README.md");
+    for scenario in ["stragglers", "fast", "pareto", "bimodal"] {
+        let rows = weir(&["hedge", "simulate", "--scenario", scenario, "-o", "json"])
+            .await
+            .json();
+        let ms = |row: usize, name: &str| format!("{:.1}", rows[row][name].as_f64().unwrap());
+        let cells = [
+            ms(0, "p99Ms"),
+            ms(0, "p999Ms"),
+            ms(1, "p99Ms"),
+            ms(1, "p999Ms"),
+            format!("{:.2} %", rows[1]["extraPercent"].as_f64().unwrap()),
+        ];
+        let expected = format!("| {} |", cells.join(" | "));
+        assert!(readme.contains(&expected), "{scenario}: {expected}");
+    }
+}
