@@ -18,7 +18,9 @@ pub(super) fn to_host(route: &Route, clusters: &[ClusterUse]) -> HostRoute {
     };
     let host = HostRoute::matching(takes)
         .name(route.name.as_str())
-        .timeout(Duration::from_millis(route.timeout.as_millis()));
+        .timeout(Duration::from_millis(route.timeout.as_millis()))
+        // Envoy's is up to a millisecond, at random.
+        .retry_backoff(Duration::ZERO);
     match own_cluster(route, clusters) {
         Some(cluster) => host.cluster(&cluster.name),
         None => host.cluster_header(CLUSTER_HEADER),
