@@ -116,7 +116,8 @@ fn a_module_that_is_missing_or_damaged_is_named() {
     write(&modules, "modules.json", r#"{"modules": {}}"#);
     assert_refused(&start(), 1, &["rate-limit"]);
     let module = json!({"sha256": "00", "size": 1});
-    let catalog = json!({"modules": {"rate-limit": module, "shard-router": module, "edge-cache": module}});
+    let catalog = json!({"modules": {"rate-limit": module, "shard-router": module, "edge-cache": module,
+                                     "request-hedge": module}});
     write(&modules, "modules.json", &catalog.to_string());
     assert_refused(&start(), 1, &["00.wasm"]);
     write(&modules, "00.wasm", "x");
