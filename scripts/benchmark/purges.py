@@ -28,7 +28,6 @@ PATH = "/page"
 STARTED_S = 300.0
 # A purge that takes so long has failed.
 PATIENCE_S = 10.0
-MODULES = ("weir-rate-limit", "weir-shard-router", "weir-edge-cache")
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -249,7 +248,7 @@ def _quantiles(values: list[float]) -> dict[str, float]:
 def bench(ready: Tools, proxies: int, purges: int, name: str | None) -> int:
     """Purges again and again; with a name the figures are stored under it."""
     prepare.build(ready, programs=("weir-server",))
-    prepare.pack(ready, MODULES)
+    prepare.pack(ready, prepare.FILTERS)
     return measured(ready, proxies, purges, name)
 
 

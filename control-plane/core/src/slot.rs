@@ -52,11 +52,6 @@ trait SlotFilter {
     fn clusters(policy: &Self::Policy) -> Vec<String>;
     /// Whether policies are for requests that take this route.
     fn applies_to(route: &Route) -> bool;
-    /// Whether the Gateway's proxies have it in their chain. Most filters stand there whether there is a policy or not, so that
-    /// the first one changes no listener.
-    fn stands(_state: &State, _gateway: &GatewayRef) -> bool {
-        true
-    }
     /// The filter's own check of its configuration.
     fn verify(json: &[u8]) -> Result<(), ConfigError>;
 }
@@ -112,8 +107,6 @@ pub struct CompiledSlot {
     pub shadowed: BTreeMap<String, String>,
     /// Policies with a rule in the slot.
     pub attached: BTreeSet<String>,
-    /// Whether the Gateway's proxies have it in their chain.
-    pub stands: bool,
     verify: fn(&[u8]) -> Result<(), ConfigError>,
 }
 
@@ -209,7 +202,6 @@ fn compile_one<F: SlotFilter>(state: &State, gateway: &GatewayRef) -> CompiledSl
             BTreeMap::new()
         },
         attached: config.policies.keys().cloned().collect(),
-        stands: F::stands(state, gateway),
         json,
         alone: serde_json::to_value(&config).unwrap_or_default(),
         verify: F::verify,

@@ -19,7 +19,7 @@ use envoy_types::pb::google::protobuf::Any;
 
 use crate::node::NodeKind;
 pub use build::view;
-pub use listener::removed_prefixes;
+pub use listener::INTERNAL_HEADER_PREFIXES;
 
 /// The types of resources, in the order in which a new configuration is made: what is named comes before what names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,7 +6,6 @@ use weir_core::cluster::{self, ClusterUse};
 use weir_core::node::GatewayRef;
 use weir_core::refusal::Refusal;
 use weir_core::slot::{self, CompiledSlot};
-use weir_core::snapshot::removed_prefixes;
 use weir_core::state::State;
 use weir_documents::LoadedDocument;
 use weir_policy::document::gateway::Route;
@@ -72,11 +71,6 @@ impl Policies {
 
     pub(crate) fn clusters(&self) -> Vec<ClusterUse> {
         cluster::of_gateway(&self.state, &self.gateway)
-    }
-
-    /// What the headers begin with that the Gateway's listeners remove.
-    pub(crate) fn removed_prefixes(&self) -> Vec<&'static str> {
-        removed_prefixes(&self.state, &self.gateway).collect()
     }
 
     /// The Gateway's routes, in their order.

@@ -47,8 +47,6 @@ pub struct Proxy {
     started: Duration,
     filters: Vec<Plugin>,
     listener: Listener,
-    /// What the headers begin with that the listener removes.
-    removed: Vec<&'static str>,
     /// Of every shard's cluster.
     shards: BTreeMap<String, String>,
     setup: Setup,
@@ -67,7 +65,6 @@ impl Proxy {
         Ok(Self {
             started: process.now(),
             listener: listen(&process, &filters, policies),
-            removed: policies.removed_prefixes(),
             shards: serve(&process, policies, &setup.backends),
             process,
             filters,
@@ -102,9 +99,7 @@ impl Proxy {
             return Err(PolicyTestError::NoWorker { worker, workers });
         }
         let (at, traps) = (self.elapsed(), self.process.traps().len());
-        let exchange = self
-            .listener
-            .request(worker, exchange::to_host(request, &self.removed));
+        let exchange = self.listener.request(worker, exchange::to_host(request));
         if let Some(trap) = self.process.traps().into_iter().nth(traps) {
             return Err(trap.into());
         }
@@ -128,7 +123,6 @@ impl Proxy {
         configure(&self.filters, policies)?;
         self.shards = serve(&self.process, policies, &self.setup.backends);
         self.listener = listen(&self.process, &self.filters, policies);
-        self.removed = policies.removed_prefixes();
         let changed = before
             .into_iter()
             .zip(self.vms())

@@ -83,11 +83,6 @@ impl SlotFilter for RequestHedge {
         ShardRouter::applies_to(route)
     }
 
-    /// A Gateway that hedges nothing is spared the cost of one more filter.
-    fn stands(state: &State, gateway: &GatewayRef) -> bool {
-        hedge::of_gateway(state, gateway).is_some()
-    }
-
     fn verify(json: &[u8]) -> Result<(), ConfigError> {
         let config = SlotConfig::<CompiledHedgePolicy>::read(json)?;
         Selector::try_new(&config).map(|_| ())

@@ -2,19 +2,15 @@
 
 use std::sync::Arc;
 
-use super::listener::Chain;
 use super::route::Routes;
-use super::{
-    ResourceType, Snapshot, View, cluster as resource, endpoint, listener, removed_prefixes, route, wasm,
-};
+use super::{ResourceType, Snapshot, View, cluster as resource, endpoint, listener, route, wasm};
 use crate::cluster::{self, ClusterRole, ClusterUse};
 use crate::cluster_name::own_cluster;
 use crate::hedge::{self, Hedging};
 use crate::module::ModuleCatalog;
 use crate::node::{GatewayRef, NodeKind};
-use crate::slot::{self, CompiledSlot};
 use crate::state::State;
-use crate::{raw, reference};
+use crate::{raw, reference, slot};
 
 /// What nodes of `kind` get in this state. What hasn't changed is shared with the view that they had before.
 pub fn view(state: &State, modules: &ModuleCatalog, kind: &NodeKind, before: Option<&View>) -> View {
@@ -40,16 +36,14 @@ fn for_everyone(state: &State) -> Snapshot {
 fn of_gateway(state: &State, modules: &ModuleCatalog, gateway: &GatewayRef, modules_dir: &str) -> Snapshot {
     let mut snapshot = Snapshot::default();
     let hedging = hedge::of_gateway(state, gateway);
-    let mut slots = slot::compile(state, gateway);
-    slots.retain(|slot| slot.stands);
     add_clusters(state, gateway, hedging, &mut snapshot);
     add_own_cluster(state, gateway, &mut snapshot);
-    add_routes(state, gateway, &slots, &mut snapshot);
-    for slot in &slots {
+    add_routes(state, gateway, hedging, &mut snapshot);
+    for slot in slot::compile(state, gateway) {
         if let Some(module) = modules.modules.get(slot.filter) {
             snapshot.insert(
                 ResourceType::ExtensionConfig,
-                wasm::slot(slot, &format!("{modules_dir}/{}", module.file_name())),
+                wasm::slot(&slot, &format!("{modules_dir}/{}", module.file_name())),
             );
         }
     }
@@ -86,21 +80,16 @@ fn add_own_cluster(state: &State, gateway: &GatewayRef, snapshot: &mut Snapshot)
 }
 
 /// Listeners and route tables.
-fn add_routes(state: &State, gateway: &GatewayRef, slots: &[CompiledSlot], snapshot: &mut Snapshot) {
+fn add_routes(state: &State, gateway: &GatewayRef, hedging: Option<Hedging>, snapshot: &mut Snapshot) {
     let Some(gateway_spec) = reference::gateway_spec(state, gateway) else {
         return;
     };
-    let chain = Chain {
-        removed: removed_prefixes(state, gateway).collect(),
-        jwt: gateway_spec.jwt.as_ref(),
-        slots,
-    };
     let routes = Routes {
         routes: &gateway_spec.routes,
-        hedged: hedge::of_gateway(state, gateway).is_some(),
+        hedged: hedging.is_some(),
     };
     for port in &gateway_spec.listeners {
-        let listener = listener::listener(gateway, port, &chain);
+        let listener = listener::listener(gateway, port, gateway_spec.jwt.as_ref());
         snapshot.insert(ResourceType::Listener, listener);
         snapshot.insert(ResourceType::Route, route::table(gateway, port.port, routes));
     }

@@ -23,52 +23,24 @@ use super::endpoint::address;
 use super::header::removal;
 use super::jwt;
 use super::source::ads;
-use crate::hedge;
 use crate::node::GatewayRef;
-use crate::slot::CompiledSlot;
-use crate::state::State;
+use crate::slot::{filters, slot_name};
 
 /// What filters and proxies trust one another with; nobody else may set it. Backends that make variables of header names
 /// read the second like the first.
-const INTERNAL_HEADER_PREFIXES: [&str; 2] = ["x-weir-", "x_weir_"];
-/// What tells Envoy's router to send a request again, and when. Envoy itself removes it from requests of external clients only.
-const RETRY_HEADER_PREFIXES: [&str; 5] = [
-    "x-envoy-retry-",
-    "x-envoy-retriable-",
-    "x-envoy-max-retries",
-    "x-envoy-hedge-",
-    "x-envoy-upstream-rq-",
-];
-
-/// Headers with one of these prefixes end at the Gateway's listeners. Where requests may be sent twice, only the filter that
-/// keeps their budget says which, and a client's own words would also be in the way of its delay.
-pub fn removed_prefixes(state: &State, gateway: &GatewayRef) -> impl Iterator<Item = &'static str> {
-    let hedging = hedge::of_gateway(state, gateway);
-    let of_router = hedging.map(|_| RETRY_HEADER_PREFIXES);
-    INTERNAL_HEADER_PREFIXES
-        .into_iter()
-        .chain(of_router.into_iter().flatten())
-}
-
-/// What stands between a listener and the router.
-pub(super) struct Chain<'a> {
-    /// Headers with one of these prefixes are removed first of all.
-    pub(super) removed: Vec<&'static str>,
-    pub(super) jwt: Option<&'a JwtSpec>,
-    pub(super) slots: &'a [CompiledSlot],
-}
+pub const INTERNAL_HEADER_PREFIXES: [&str; 2] = ["x-weir-", "x_weir_"];
 
 /// The name of a port's listener, and of its route table.
 pub(super) fn listener_name(gateway: &GatewayRef, port: u16) -> String {
     format!("weir/{}/{}/{port}", gateway.namespace, gateway.name)
 }
 
-pub(super) fn listener(gateway: &GatewayRef, spec: &ListenerSpec, chain: &Chain<'_>) -> Resource {
+pub(super) fn listener(gateway: &GatewayRef, spec: &ListenerSpec, jwt: Option<&JwtSpec>) -> Resource {
     let name = listener_name(gateway, spec.port);
     let filter = Filter {
         name: "envoy.filters.network.http_connection_manager".to_owned(),
         config_type: Some(ConfigType::TypedConfig(any(&connection_manager(
-            gateway, &name, chain,
+            gateway, &name, jwt,
         )))),
     };
     let message = Listener {
@@ -81,14 +53,18 @@ pub(super) fn listener(gateway: &GatewayRef, spec: &ListenerSpec, chain: &Chain<
         per_connection_buffer_limit_bytes: number(1 << 20),
         ..Listener::default()
     };
-    let clusters = chain.jwt.map(|jwt| jwt::clusters(gateway, jwt));
+    let clusters = jwt.map(|jwt| jwt::clusters(gateway, jwt));
     Resource::encoded(&name, &message).with_clusters(clusters.unwrap_or_default())
 }
 
 /// Envoy's settings for the edge, where they don't depend on a policy.
-fn connection_manager(gateway: &GatewayRef, route_table: &str, chain: &Chain<'_>) -> HttpConnectionManager {
-    let verification = chain.jwt.map(|jwt| jwt::verification(gateway, jwt));
-    let slots = chain.slots.iter().map(|slot| slot_filter(&slot.name));
+fn connection_manager(
+    gateway: &GatewayRef,
+    route_table: &str,
+    jwt: Option<&JwtSpec>,
+) -> HttpConnectionManager {
+    let verification = jwt.map(|jwt| jwt::verification(gateway, jwt));
+    let slots = filters().map(|filter| slot_filter(&slot_name(gateway, filter)));
     HttpConnectionManager {
         stat_prefix: format!("weir_{}_{}", gateway.namespace, gateway.name),
         route_specifier: Some(RouteSpecifier::Rds(Rds {
@@ -98,7 +74,7 @@ fn connection_manager(gateway: &GatewayRef, route_table: &str, chain: &Chain<'_>
         http_filters: verification
             .into_iter()
             .chain(slots)
-            .chain(chain.jwt.map(|_| jwt::removal_of_payloads()))
+            .chain(jwt.map(|_| jwt::removal_of_payloads()))
             .chain([router_filter()])
             .collect(),
         use_remote_address: boolean(true),
@@ -106,7 +82,7 @@ fn connection_manager(gateway: &GatewayRef, route_table: &str, chain: &Chain<'_>
         merge_slashes: true,
         request_headers_timeout: duration(Duration::from_secs(10)),
         upgrade_configs: vec![websocket()],
-        early_header_mutation_extensions: vec![remove_headers(&chain.removed)],
+        early_header_mutation_extensions: vec![remove_internal_headers()],
         ..HttpConnectionManager::default()
     }
 }
@@ -141,8 +117,8 @@ fn router_filter() -> HttpFilter {
     }
 }
 
-fn remove_headers(prefixes: &[&str]) -> TypedExtensionConfig {
-    let mutations = prefixes.iter().map(|prefix| removal(prefix)).collect();
+fn remove_internal_headers() -> TypedExtensionConfig {
+    let mutations = INTERNAL_HEADER_PREFIXES.map(removal).into();
     TypedExtensionConfig {
         name: "envoy.http.early_header_mutation.header_mutation".to_owned(),
         typed_config: Some(any(&HeaderMutation { mutations })),

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use weir_core::snapshot::INTERNAL_HEADER_PREFIXES;
 use weir_shard_map::CLUSTER_HEADER;
 use weir_wasm_tests::{Answer as HostAnswer, Exchange, Request as HostRequest, UpstreamRequest};
 
@@ -16,12 +17,14 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// The client's port, which nothing depends on.
 const CLIENT_PORT: u16 = 50_000;
 
-/// The request as the first filter gets it: without the headers that begin with one of `removed`, as the listener removes
-/// them, and with the peer's address, which the listener adds.
-pub(super) fn to_host(request: &Request, removed: &[&str]) -> HostRequest {
-    let is_removed = |name: &str| {
+/// The request as the first filter gets it: without the headers that filters and proxies trust one another with, which
+/// the listener removes, and with the peer's address, which the listener adds.
+pub(super) fn to_host(request: &Request) -> HostRequest {
+    let is_internal = |name: &str| {
         let name = name.to_ascii_lowercase();
-        removed.iter().any(|prefix| name.starts_with(prefix))
+        INTERNAL_HEADER_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
     };
     let is_forwarded_for = |name: &str| name.eq_ignore_ascii_case(FORWARDED_FOR);
     let peer = SocketAddr::new(request.from, CLIENT_PORT).to_string();
@@ -30,7 +33,7 @@ pub(super) fn to_host(request: &Request, removed: &[&str]) -> HostRequest {
         .property(&["source", "address"], peer);
     let headers = request.headers.iter();
     let host = headers
-        .filter(|(name, _)| !is_removed(name) && !is_forwarded_for(name))
+        .filter(|(name, _)| !is_internal(name) && !is_forwarded_for(name))
         .fold(bare, |host, (name, value)| host.header(name, value))
         .header(FORWARDED_FOR, forwarded_for(request));
     if request.body.is_empty() {

@@ -176,7 +176,7 @@ fn where_requests_are_hedged_clients_ask_for_no_retries() {
     let fixture = Fixture::new("tests: []\n");
     fixture.write(
         "hedge.yaml",
-        "apiVersion: weir.dev/v1alpha1\nkind: HedgePolicy\nmetadata: {name: reads}\nspec: {mode: off}\n",
+        "apiVersion: weir.dev/v1alpha1\nkind: HedgePolicy\nmetadata: {name: reads}\nspec: {}\n",
     );
     let failing = Answer {
         fail: Some(Fail::Reset),

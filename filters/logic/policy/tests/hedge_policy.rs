@@ -83,9 +83,9 @@ fn everything_reads_back_as_it_was_written() {
 fn nothing_need_be_said() {
     let spec = spec(&json!({}));
     assert_eq!((spec.mode, spec.priority), (Mode::Enforce, 0));
-    assert_eq!(spec.quantile.as_ppm(), 950_000);
-    assert_eq!(spec.min_delay, Duration::from_millis(5));
-    assert_eq!(spec.max_delay, Duration::from_secs(1));
+    assert_eq!(spec.quantile.as_ppm(), 980_000);
+    assert_eq!(spec.min_delay, Duration::from_millis(2));
+    assert_eq!(spec.max_delay, Duration::from_secs(10));
     assert_eq!(spec.cold_start, ColdStart::Wait);
     assert_eq!(spec.budget.percent.percent_as_ppm(), 20_000);
     assert_eq!(spec.budget.min_per_second, 10);
@@ -100,7 +100,7 @@ fn nothing_need_be_said() {
 fn the_defaults_are_written_out() {
     let written = Document::from_value(document(&json!({}))).unwrap().to_value();
     let expected = json!({
-        "priority": 0, "mode": "enforce", "quantile": 0.95, "minDelay": "5ms", "maxDelay": "1s", "coldStart": "wait",
+        "priority": 0, "mode": "enforce", "quantile": 0.98, "minDelay": "2ms", "maxDelay": "10s", "coldStart": "wait",
         "budget": {"percent": 2, "minPerSecond": 10}, "methods": ["GET", "HEAD", "OPTIONS"], "idempotent": {},
         "maxRequestBody": "64KiB", "overload": {"errorPercent": 20, "latencyFactor": 2}
     });

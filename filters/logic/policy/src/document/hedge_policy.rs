@@ -34,8 +34,8 @@ const HIGHEST_QUANTILE: Decimal = Decimal::from_ten_thousandths(9_999);
 /// counts. Requests that go to a shard's primary are never sent twice. One policy wins a request, whole: the route's before
 /// the Gateway's before the namespace's, then the higher priority, then the more specific match, then the name.
 ///
-/// The first policy of a Gateway, whatever its mode, changes the listeners of its proxies, and so does the end of the last:
-/// Envoy drains the connections of the old ones. Every other change, of the mode too, leaves connections alone.
+/// The first policy of a Gateway, whatever its mode, changes the clusters of its shards' replicas, and so does the end of the last:
+/// connections to these start anew. Every other change, of the mode too, leaves connections alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -94,15 +94,15 @@ pub struct IdempotentSpec {
 }
 
 const fn default_quantile() -> Decimal {
-    Decimal::from_ten_thousandths(9_500)
+    Decimal::from_ten_thousandths(9_800)
 }
 
 const fn default_min_delay() -> Duration {
-    Duration::from_millis(5)
+    Duration::from_millis(2)
 }
 
 const fn default_max_delay() -> Duration {
-    Duration::from_secs(1)
+    Duration::from_secs(10)
 }
 
 fn default_methods() -> Vec<String> {

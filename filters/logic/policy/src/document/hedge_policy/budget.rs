@@ -21,7 +21,8 @@ pub struct BudgetSpec {
     #[serde(default = "default_percent")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 100)))]
     pub percent: Decimal,
-    /// 0 to 10000.
+    /// 0 to 10000. At most five times as many requests at a time may be waiting for a second try: choose at least a fifth of those
+    /// under way. With 0 there are no second tries.
     #[serde(default = "default_min_per_second")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 10_000)))]
     pub min_per_second: u32,
