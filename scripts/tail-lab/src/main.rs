@@ -3,7 +3,7 @@
 //! One process is both ends: replicas on loopback, whose answers take a time drawn for the request and its try, and a load that
 //! goes to the proxy between them, at a fixed rate whatever becomes of the requests before. Times count from when a request was *meant* to
 //! leave, so that a stall is not left out (no coordinated omission); they are known to about a millisecond, as tokio's timer is. A
-//! logical request may be several at once; it is answered when the last of them is. Every body is told by its request, and checked.
+//! logical request may be several; it takes as long as the slowest of them. Every body is told by its request, and checked.
 //!
 //! Two runs of one scenario draw the same times: what differs is the proxy. A replica has no queue, so that it is as fast under any
 //! load. The proxy has to tell replicas the try's number, `x-envoy-attempt-count`.

@@ -28,8 +28,9 @@ pub(crate) struct Part {
     /// Tries that came to replicas, and those that were no first ones.
     received: usize,
     again: usize,
-    /// Tries whose answer nobody waited for.
-    reset: usize,
+    /// Tries whose answer nobody waited for: first ones, since a further one had answered, and further ones.
+    reset_first: usize,
+    reset_again: usize,
     by_replica: Vec<usize>,
     /// `again` of the single requests, percent.
     extra_percent: f64,
@@ -63,6 +64,10 @@ impl Part {
         let tries: Vec<_> = tries.iter().filter(|it| window.has(it.at_s)).collect();
         let sent = logical.iter().map(|it| it.ends.len()).sum::<usize>();
         let again = tries.iter().filter(|it| it.attempt > 0).count();
+        let resets = |first| {
+            let resets = tries.iter().filter(|it| it.was_reset);
+            resets.filter(|it| (it.attempt == 0) == first).count()
+        };
         let of_replica = |replica| tries.iter().filter(|it| it.replica == replica).count();
         Self {
             name: window.name.clone(),
@@ -70,7 +75,8 @@ impl Part {
             sent,
             received: tries.len(),
             again,
-            reset: tries.iter().filter(|it| it.was_reset).count(),
+            reset_first: resets(true),
+            reset_again: resets(false),
             by_replica: (0..replicas).map(of_replica).collect(),
             extra_percent: percent(again, sent),
             failed: Failures::of(&logical),

@@ -23,6 +23,9 @@ pub(crate) struct Scenario {
     /// Requests of which each of them is made.
     #[serde(default = "one")]
     pub(crate) fan_out: u64,
+    /// Over how long they leave, evenly, milliseconds.
+    #[serde(default)]
+    pub(crate) spread_ms: u64,
     /// For how long requests are sent.
     pub(crate) seconds: u64,
     #[serde(with = "Latencies")]
