@@ -72,7 +72,11 @@ def _filters(ready: Tools, folder: Path, running: ExitStack, what: str) -> list[
     """Every filter, and its peers; or those of hedging."""
     modules = _build(ready, HEDGE if what == "hedge" else MODULES)
     upstream = course.backend(ready, folder, running)
-    every = _hedging(modules, upstream) if what == "hedge" else _contenders(modules, upstream)
+    if what == "hedge":
+        every = _hedging(modules, upstream)
+    else:
+        prepare.build(ready, programs=("weir-server",))
+        every = _contenders(modules, upstream)
     return [_count(ready, folder, peer, course.start_envoy, _user) for peer in every]
 
 
@@ -97,7 +101,6 @@ def _valgrind() -> None:
 
 def _build(ready: Tools, wanted: tuple[str, ...]) -> dict[str, Path]:
     prepare.build(ready, "release", ("weir-sample-backend",))
-    prepare.build(ready, programs=("weir-server",))
     out = target() / "instructions-modules"
     prepare.pack(ready, wanted, out)
     return prepare.packed(out)

@@ -44,8 +44,8 @@ struct Args {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let text = std::fs::read(&args.scenario)
-        .with_context(|| format!("cannot read {}", args.scenario.display()))?;
+    let text =
+        std::fs::read(&args.scenario).with_context(|| format!("cannot read {}", args.scenario.display()))?;
     let scenario = Scenario::read(&text).with_context(|| args.scenario.display().to_string())?;
     let seen = Arc::new(Seen::new(scenario));
     for (number, port) in seen.scenario.replicas.iter().enumerate() {

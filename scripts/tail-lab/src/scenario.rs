@@ -52,7 +52,12 @@ pub(crate) struct Slower(#[serde(with = "Troubles")] Trouble);
 
 /// [`Latency`], as JSON has it.
 #[derive(Deserialize)]
-#[serde(remote = "Latency", tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(
+    remote = "Latency",
+    tag = "kind",
+    rename_all = "kebab-case",
+    deny_unknown_fields
+)]
 enum Latencies {
     Stragglers {
         median_ms: f64,
@@ -136,7 +141,11 @@ mod tests {
         assert!(usual >= 2.0);
         assert_eq!(scenario.takes_ms(1, 4, 0, 1.5), usual * 10.0);
         assert_eq!(scenario.takes_ms(1, 4, 0, 2.0), usual);
-        assert_ne!(scenario.takes_ms(0, 4, 1, 1.5), usual, "another try is drawn anew");
+        assert_ne!(
+            scenario.takes_ms(0, 4, 1, 1.5),
+            usual,
+            "another try is drawn anew"
+        );
     }
 
     #[test]
