@@ -37,8 +37,8 @@ WARM_UP = 12
 FAN_OUT, FAN_RATE, FAN_SPREAD_MS = 100, 4, 250
 FAN_MINIMUM = 10
 TAIL_AIM, TAIL_EXTRA = 20.0, 2.0
-# Trouble of the other parts: from when on, for how long, and when it is over for good. Seconds.
-RATE, TROUBLE, LASTS, CALM, END = 300, 20, 15, 37, 52
+# Trouble of the other parts: from when on, for how long, and for how long things are watched afterwards. Seconds.
+RATE, TROUBLE, LASTS, AFTER = 300, 20, 15, 15
 SLOWER = 10
 RECOVERED, WITHIN = 2.0, 5
 USUAL = {"kind": "stragglers", "median_ms": 10, "sigma": 0.4, "part": 0, "least_ms": 0}
@@ -88,7 +88,14 @@ class Run:
         """For the result file."""
         about = {"name": self.way.name, "title": self.way.title, "workers": self.workers}
         more = {"policy": self.way.policy, "scenario": self.scenario, "waited_for_core": round(self.waited, 2)}
-        return {**about, **more, "stats": self.stats, **self.told}
+        whole = {name: value for name, value in self.told.items() if name != "seconds"}
+        return {**about, **more, "stats": self.stats, **whole, "by_second": self._by_second()}
+
+    def _by_second(self) -> Json:
+        """What troubles do second by second."""
+        seconds = self.told["seconds"] if "trouble" in self.scenario else []
+        columns = {"p99_ms": [second["ms"]["p99"] for second in seconds]}
+        return {**columns, "extra_percent": [second["extra_percent"] for second in seconds]}
 
 
 @dataclass(frozen=True)
@@ -282,11 +289,11 @@ def _trouble(replica: int | None, quick: bool) -> Json:
         "healthy": (WARM_UP - 2, TROUBLE),
         "onset": (TROUBLE, TROUBLE + WITHIN),
         "trouble": (TROUBLE + WITHIN, over),
-        "after": (over + 2, over + END - CALM + 2),
+        "after": (over + 2, over + 2 + AFTER),
     }
     windows = [{"name": name, "from_s": begin, "until_s": end} for name, (begin, end) in spans.items()]
     trouble = {"from_s": TROUBLE, "until_s": over, "replica": replica, "times": SLOWER}
-    rate = {"per_second": RATE, "seconds": over + END - CALM + 2}
+    rate = {"per_second": RATE, "seconds": over + 2 + AFTER}
     return {**rate, "latency": USUAL, "trouble": [trouble], "windows": windows}
 
 
