@@ -15,12 +15,15 @@ FILTER = "request-hedge"
 POLICY = "default/reads"
 # What tells what became of second tries.
 STATS = "weir_hedge|upstream_rq_retry|ejections_enforced_total|upstream_rq_per_try_timeout|vm_reload"
+DECISIONS = "weir_hedge_decisions_total"
 # What the control plane says of a read cluster whose requests are hedged, and what leaves hedges out of account.
 SPLIT = (
     "split_external_local_origin_errors: true, enforcing_consecutive_local_origin_failure: 0,"
     " enforcing_local_origin_success_rate: 0"
 )
-OUTLIERS = "outlier_detection: {{consecutive_5xx: 5, interval: 1s, base_ejection_time: 5s, {more}}}"
+OUTLIERS = (
+    "outlier_detection: {{consecutive_5xx: 5, interval: 1s, base_ejection_time: 5s, max_ejection_percent: 50, {more}}}"
+)
 NO_BUDGET = 1_000_000
 # How much nicer others have to be.
 FIRST = 15
@@ -54,6 +57,12 @@ class Edge:
         text = web.request(self.admin, "GET", f"/stats?filter={STATS}").body.decode()
         pairs = (line.rsplit(": ", 1) for line in text.splitlines())
         return {name: int(value) for name, value in pairs if value.isdigit()}
+
+    def settled(self, requests: int) -> dict[str, int]:
+        """The same, when the filter's counters, which it tells once a tick, add up to the requests."""
+        decided = lambda: sum(value for name, value in self.stats().items() if DECISIONS in name)
+        self.child.wait_until(lambda: decided() == requests, f"as many decisions as requests, {requests}")
+        return self.stats()
 
 
 def start(

@@ -117,7 +117,8 @@ class Track:
             before = load.scheduled_ns(edge.child.pid)
             told = self._send({**scenario, "target": first, "replicas": replicas, "seed": SEED})
             ran, waited = (now - then for now, then in zip(load.scheduled_ns(edge.child.pid), before, strict=True))
-            return Run(way, workers, scenario, told, edge.stats(), waited / ran)
+            stats = edge.settled(told["sent"]) if way.policy else edge.stats()
+            return Run(way, workers, scenario, told, stats, waited / ran)
         finally:
             processes.end([edge.child])
 
