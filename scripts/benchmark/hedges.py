@@ -35,9 +35,10 @@ WARM_UP = 12
 # machine of two cores, which is the tail then.
 FAN_OUT, FAN_RATE, FAN_SPREAD_MS = 100, 4, 250
 FAN_MINIMUM = 10
+FAN, STUCK = f"fan-out {FAN_OUT}, {FAN_RATE}/s", "300 to 1200 ms"
 TAIL_AIM, TAIL_EXTRA = 20.0, 2.0
 # Trouble of the other parts: from when on, for how long, and for how long things are watched afterwards. Seconds.
-RATE, TROUBLE, LASTS, AFTER = 300, 20, 15, 15
+RATE, TIMES, QUICK_TIMES = 300, (20, 15, 15), (14, 7, 5)
 SLOWER = 10
 RECOVERED, WITHIN = 2.0, 5
 USUAL = {"kind": "stragglers", "median_ms": 10, "sigma": 0.4, "part": 0, "least_ms": 0}
@@ -149,7 +150,7 @@ def bench(ready: Tools, what: str, quick: bool, name: str | None) -> int:
     out = target() / "bench-modules"
     prepare.pack(ready, MODULES, out)
     met = measured(ready, prepare.packed(out)[edges.FILTER], what, quick, name)
-    if what in ("all", "cost"):
+    if what == "all" and not quick:
         instructions.bench(ready, "hedge", f"{name}-instructions" if name else None)
     return 0 if met else 1
 
@@ -183,16 +184,17 @@ def _about(ready: Tools, what: str) -> Json:
 def _tail(track: Track) -> tuple[list[Run], bool]:
     """Requests of a hundred parts, of which few are stuck; then what quantile and budget buy."""
     without = Way("without", "no second tries")
-    long, short = (8, 8) if track.quick else (125, 40)
-    often = [track.run(way, _fan(0.01, short)) for way in (without, _at(0.98, 2))]
-    print(f"fan-out {FAN_OUT}, {FAN_RATE}/s, 1 % of single requests take 300 to 1200 ms\n{_fan_table(often)}\n")
-    rare = [track.run(way, _fan(0.001, long)) for way in (without, _at(0.99, 2))]
-    print(f"fan-out {FAN_OUT}, {FAN_RATE}/s, 0.1 % of single requests take 300 to 1200 ms\n{_fan_table(rare)}")
+    rare = [track.run(way, _fan(0.001, 8 if track.quick else 125)) for way in (without, _at(0.99, 2))]
+    print(f"{FAN}, 0.1 % of single requests take {STUCK}\n{_fan_table(rare)}")
     met = _tail_verdict(*rare)
-    points = [(0.98, 2.0)] if track.quick else [(at, of) for at in (0.95, 0.98) for of in (0.5, 2.0)]
-    curve = [track.run(_at(*point), _fan(0.001, short)) for point in points]
-    print(f"\nquantile and budget, the same tail, {short} s each\n{_fan_table(curve)}\n")
-    return [*often, *rare, *curve], met
+    if track.quick:
+        return rare, met
+    often = [track.run(way, _fan(0.01, 40)) for way in (without, _at(0.98, 2))]
+    print(f"\n{FAN}, 1 % of single requests take {STUCK}\n{_fan_table(often)}\n")
+    points = [(quantile, percent) for quantile in (0.95, 0.98) for percent in (0.5, 2.0)]
+    curve = [track.run(_at(*point), _fan(0.001, 40)) for point in points]
+    print(f"quantile and budget, 0.1 % of single requests take {STUCK}\n{_fan_table(curve)}\n")
+    return [*rare, *often, *curve], met
 
 
 def _at(quantile: float, percent: float) -> Way:
@@ -239,7 +241,7 @@ def _replica(track: Track) -> tuple[list[Run], bool]:
         Way("hedged-unsplit", "the same, local errors not split", policy, outliers=""),
     ]
     runs = [track.run(way, _trouble(0, track.quick)) for way in (ways[:2] if track.quick else ways)]
-    print(f"one of {REPLICAS} replicas {SLOWER} times slower for {_lasts(track.quick)} s, {RATE}/s\n{_trouble_table(runs)}")
+    print(f"one of {REPLICAS} replicas {SLOWER} times slower for a while, {RATE}/s\n{_trouble_table(runs)}")
     hedging = [run for run in runs if run.way.policy and run.way.outliers != ""]
     met = all([_replica_verdict(run) for run in hedging])
     print()
@@ -269,9 +271,9 @@ def _brown_out(track: Track) -> tuple[list[Run], bool]:
         Way("hedged", f"after 98 %, budget {percent:g} % + {minimum}/s", hedged(0.98, percent, minimum)),
         Way("fixed", "Envoy alone: after 25 ms, no budget", per_try_ms=25),
     ]
-    counts = (1,) if track.quick else (1, 4)
+    ways, counts = (ways[1:], (1,)) if track.quick else (ways, (1, 4))
     runs = [track.run(way, _trouble(None, track.quick), workers) for workers in counts for way in ways]
-    print(f"all replicas {SLOWER} times slower for {_lasts(track.quick)} s, {RATE}/s\n{_trouble_table(runs)}")
+    print(f"all replicas {SLOWER} times slower for a while, {RATE}/s\n{_trouble_table(runs)}")
     most = percent + minimum * 100 / RATE
     met = all([_brown_out_verdict(run, most) for run in runs if run.way.policy])
     print()
@@ -288,21 +290,18 @@ def _brown_out_verdict(run: Run, most: float) -> bool:
 
 
 def _trouble(replica: int | None, quick: bool) -> Json:
-    over = TROUBLE + _lasts(quick)
+    begin, lasts, watched = QUICK_TIMES if quick else TIMES
+    over = begin + lasts
     spans = {
-        "healthy": (WARM_UP - 2, TROUBLE),
-        "onset": (TROUBLE, TROUBLE + WITHIN),
-        "trouble": (TROUBLE + WITHIN, over),
-        "after": (over + 2, over + 2 + AFTER),
+        "healthy": (WARM_UP - 2, begin),
+        "onset": (begin, begin + WITHIN),
+        "trouble": (begin + WITHIN, over),
+        "after": (over + 2, over + 2 + watched),
     }
-    windows = [{"name": name, "from_s": begin, "until_s": end} for name, (begin, end) in spans.items()]
-    trouble = {"from_s": TROUBLE, "until_s": over, "replica": replica, "times": SLOWER}
-    rate = {"per_second": RATE, "seconds": over + 2 + AFTER}
+    windows = [{"name": name, "from_s": first, "until_s": end} for name, (first, end) in spans.items()]
+    trouble = {"from_s": begin, "until_s": over, "replica": replica, "times": SLOWER}
+    rate = {"per_second": RATE, "seconds": over + 2 + watched}
     return {**rate, "latency": USUAL, "trouble": [trouble], "windows": windows}
-
-
-def _lasts(quick: bool) -> int:
-    return 8 if quick else LASTS
 
 
 def _trouble_table(runs: list[Run]) -> str:

@@ -25,6 +25,8 @@ MODULES = ("weir-shard-router", "weir-rate-limit", "weir-noop-filter")
 HEDGE = ("weir-request-hedge", "weir-noop-filter")
 # V8 compiles what runs often once more, so that the first requests are not counted.
 WARM_UP, COUNTED = 1_500, 2_000
+# What hedging may add, beside the no-op.
+AIM = 1.3
 # A start under valgrind takes seconds where one without takes a tenth of one.
 PATIENCE = 180.0
 # The objects that a cache is asked for, all of them before the counting.
@@ -54,6 +56,8 @@ def bench(ready: Tools, what: str, name: str | None) -> int:
         hit = {} if what == "hedge" else _caches(ready, folder, running)
     if counts:
         print(f"{_table(counts)}\n")
+    if what == "hedge":
+        print(_verdict(counts))
     for size, found_hits in hit.items():
         print(f"hits of {servers.SIZES[size]} bytes\n{_hits(found_hits)}\n")
     if name:
@@ -205,6 +209,13 @@ def _table(counts: list[Count]) -> str:
         more = (f"{added:,}", f"{added / (noop - floor):.2f}") if added else ("", "")
         lines.append((count.title, f"{count.instructions:,}", *more))
     return report.columns(lines)
+
+
+def _verdict(counts: list[Count]) -> str:
+    """What a request that may be sent twice adds, beside the no-op."""
+    floor, noop, armed = (count.instructions for count in counts[:3])
+    times = (armed - floor) / (noop - floor)
+    return f"armed: {times:.2f} times the no-op's; aim at most {AIM:.2f}: {'met' if times <= AIM else 'missed'}"
 
 
 def _hits(counts: list[Count]) -> str:
