@@ -22,7 +22,8 @@ SPLIT = (
     " enforcing_local_origin_success_rate: 0"
 )
 OUTLIERS = (
-    "outlier_detection: {{consecutive_5xx: 5, interval: 1s, base_ejection_time: 5s, max_ejection_percent: 50, {more}}}"
+    "outlier_detection: {{consecutive_5xx: 5, interval: 1s, base_ejection_time: 5s, max_ejection_percent: 50,"
+    " {more}}}"
 )
 NO_BUDGET = 1_000_000
 # How much nicer others have to be.

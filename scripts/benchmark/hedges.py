@@ -89,7 +89,8 @@ class Run:
         about = {"name": self.way.name, "title": self.way.title, "workers": self.workers}
         more = {"policy": self.way.policy, "scenario": self.scenario, "waited_for_core": round(self.waited, 2)}
         whole = {name: value for name, value in self.told.items() if name != "seconds"}
-        return {**about, **more, "stats": self.stats, **whole, "by_second": self._by_second()}
+        stats = {name: value for name, value in self.stats.items() if value}
+        return {**about, **more, "stats": stats, **whole, "by_second": self._by_second()}
 
     def _by_second(self) -> Json:
         """What troubles do second by second."""
@@ -210,7 +211,8 @@ def _fan(part: float, seconds: int) -> Json:
 
 
 def _fan_table(runs: list[Run]) -> str:
-    lines: list[tuple[str, ...]] = [("way", "requests", "p50 ms", "p99 ms", "p99.9 ms", "extra %", "failed", "Envoy waited")]
+    heads = ("requests", "p50 ms", "p99 ms", "p99.9 ms", "extra %", "failed", "Envoy waited")
+    lines: list[tuple[str, ...]] = [("way", *heads)]
     for run in runs:
         part = run.window("known")
         times = tuple(f"{part['ms'][name]:.1f}" for name in ("p50", "p99", "p99_9"))

@@ -48,7 +48,7 @@ class Count:
 
 
 def bench(ready: Tools, what: str, name: str | None) -> int:
-    """Counts `all` there is, only cache `hits` or only `hedge`, prints, and writes the result file when it has a name."""
+    """Counts `all` there is, cache `hits` or `hedge` alone, prints, and writes the result file when it has a name."""
     _valgrind()
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="weir-bench-")))
