@@ -34,8 +34,8 @@ FIRST = 15
 class Way:
     """How slow requests are tried a second time.
 
-    `policy`: changes of the file's policy; None: there is no filter. `per_try_ms`: Envoy does it by itself, after a fixed
-    time, without a budget. `outliers`: what outlier detection says besides the usual; None: there is none.
+    `policy`: changes of the file's policy; None: there is no filter. `per_try_ms`: Envoy does it by itself, after a
+    fixed time, without a budget. `outliers`: what outlier detection says besides the usual; None: there is none.
     """
 
     name: str
