@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import course
+import edges
 import hits
 import limiters
 import load
@@ -21,8 +22,11 @@ from weirlib.places import SCRIPTS, target
 from weirlib.prepare import Tools
 
 MODULES = ("weir-shard-router", "weir-rate-limit", "weir-noop-filter")
+HEDGE = ("weir-request-hedge", "weir-noop-filter")
 # V8 compiles what runs often once more, so that the first requests are not counted.
 WARM_UP, COUNTED = 1_500, 2_000
+# What hedging may add, beside the no-op.
+AIM = 1.3
 # A start under valgrind takes seconds where one without takes a tenth of one.
 PATIENCE = 180.0
 # The objects that a cache is asked for, all of them before the counting.
@@ -44,33 +48,40 @@ class Count:
 
 
 def bench(ready: Tools, what: str, name: str | None) -> int:
-    """Counts `all` there is or only cache `hits`, prints, and writes the result file when it has a name."""
+    """Counts `all` there is, cache `hits` or `hedge` alone, prints, and writes the result file when it has a name."""
     _valgrind()
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="weir-bench-")))
-        counts = [] if what == "hits" else _filters(ready, folder, running)
-        hit = _caches(ready, folder, running)
+        counts = [] if what == "hits" else _filters(ready, folder, running, what)
+        hit = {} if what == "hedge" else _caches(ready, folder, running)
     if counts:
         print(f"{_table(counts)}\n")
-    for size, length in servers.SIZES.items():
-        print(f"hits of {length} bytes\n{_hits(hit[size])}\n")
+    if what == "hedge":
+        print(_verdict(counts))
+    for size, found_hits in hit.items():
+        print(f"hits of {servers.SIZES[size]} bytes\n{_hits(found_hits)}\n")
     if name:
         about = {
             "envoy": course.envoy_version(ready),
-            "command": "scripts/bench --instructions" + (" hits" if what == "hits" else ""),
+            "command": "scripts/bench --instructions" + ("" if what == "all" else f" {what}"),
             "measure": f"callgrind, one worker, one connection, {COUNTED} requests after {WARM_UP}",
         }
         found = {"peers": _told(counts)} if counts else {}
-        told = {"hits": {size: _told(each) for size, each in hit.items()}}
+        told = {"hits": {size: _told(each) for size, each in hit.items()}} if hit else {}
         report.store(SCRIPTS / "results" / f"{name}.json", {**about, **found, **told})
     return 0
 
 
-def _filters(ready: Tools, folder: Path, running: ExitStack) -> list[Count]:
-    """Every filter, and its peers."""
-    modules = _build(ready)
+def _filters(ready: Tools, folder: Path, running: ExitStack, what: str) -> list[Count]:
+    """Every filter, and its peers; or those of hedging."""
+    modules = _build(ready, HEDGE if what == "hedge" else MODULES)
     upstream = course.backend(ready, folder, running)
-    return [_count(ready, folder, peer, course.start_envoy, _user) for peer in _contenders(modules, upstream)]
+    if what == "hedge":
+        every = _hedging(modules, upstream)
+    else:
+        prepare.build(ready, programs=("weir-server",))
+        every = _contenders(modules, upstream)
+    return [_count(ready, folder, peer, course.start_envoy, _user) for peer in every]
 
 
 def _caches(ready: Tools, folder: Path, running: ExitStack) -> dict[str, list[Count]]:
@@ -92,11 +103,10 @@ def _valgrind() -> None:
         raise Failure("valgrind, which counts instructions, is missing", "install it, on Debian: apt-get install valgrind")
 
 
-def _build(ready: Tools) -> dict[str, Path]:
+def _build(ready: Tools, wanted: tuple[str, ...]) -> dict[str, Path]:
     prepare.build(ready, "release", ("weir-sample-backend",))
-    prepare.build(ready, programs=("weir-server",))
     out = target() / "instructions-modules"
-    prepare.pack(ready, MODULES, out)
+    prepare.pack(ready, wanted, out)
     return prepare.packed(out)
 
 
@@ -114,6 +124,26 @@ def _contenders(modules: dict[str, Path], upstream: dict[str, int]) -> list[peer
         peers.shard_router(modules["shard-router"], documents.compiled(), clusters),
         limiters.local(every),
         *limiters.weirs(modules["rate-limit"], every),
+    ]
+
+
+def _hedging(modules: dict[str, Path], upstream: dict[str, int]) -> list[peers.Peer]:
+    """What a request costs that may be sent twice, and one that may not. None is: no answer is so slow."""
+    every = list(upstream.values())
+    cold = {"coldStartDelayMs": 4_000, "minDelayMs": 4_000, "maxDelayMs": 4_000}
+    plenty = {"budget": {"ppm": 500_000, "minPerSecond": 100}}
+    ways = (
+        ("armed", "request-hedge, armed", {**cold, **plenty}),
+        ("shadow", "request-hedge, shadow", {**cold, **plenty, "shadow": True}),
+        ("denied", "request-hedge, no budget", {**cold, "budget": {"ppm": 0, "minPerSecond": 0}}),
+        ("unfit", "request-hedge, another method", {"methods": ["HEAD"]}),
+    )
+    hedge = lambda changes: peers.wasm(edges.FILTER, modules[edges.FILTER], edges.policy(changes))
+    action, backend = {"cluster": "backend"}, (peers.cluster("backend", every),)
+    return [
+        peers.none(every),
+        peers.noop("noop", "Wasm no-op", every, modules["noop"]),
+        *(peers.Peer(name, title, (hedge(changes),), action, backend) for name, title, changes in ways),
     ]
 
 
@@ -179,6 +209,13 @@ def _table(counts: list[Count]) -> str:
         more = (f"{added:,}", f"{added / (noop - floor):.2f}") if added else ("", "")
         lines.append((count.title, f"{count.instructions:,}", *more))
     return report.columns(lines)
+
+
+def _verdict(counts: list[Count]) -> str:
+    """What a request that may be sent twice adds, beside the no-op."""
+    floor, noop, armed = (count.instructions for count in counts[:3])
+    times = (armed - floor) / (noop - floor)
+    return f"armed: {times:.2f} times the no-op's; aim at most {AIM:.2f}: {'met' if times <= AIM else 'missed'}"
 
 
 def _hits(counts: list[Count]) -> str:

@@ -462,7 +462,8 @@ fn a_filter_names_the_field_that_it_can_not_follow() {
         ("budget/ppm", json!(1_000_001), "0 to 1000000"),
         ("overload/errorPpm", json!(1_000_001), "0 to 1000000"),
         ("overload/latencyFactorPpm", json!(1_000_000), "more than 1000000"),
-        ("maxRetries", json!(0), "at least 1"),
+        ("maxRetries", json!(0), "1"),
+        ("maxRetries", json!(2), "1"),
     ] {
         let mut slot = compiled();
         let pointer = format!("{POLICY}/{field}");

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use super::draw::normal;
+use super::draw::{For, normal, rng};
 
 /// A distribution of service times.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,8 +37,12 @@ pub enum Latency {
 }
 
 impl Latency {
-    /// One service time, milliseconds.
-    pub(super) fn draw(&self, rng: &mut Rng) -> f64 {
+    /// How long one try of a request takes, milliseconds: the same for the same numbers. The first try is 0.
+    pub fn of_try_ms(&self, seed: u64, request: usize, attempt: usize) -> f64 {
+        self.draw(&mut rng(seed, For::Service, request, attempt))
+    }
+
+    fn draw(&self, rng: &mut Rng) -> f64 {
         match *self {
             Self::Stragglers {
                 median_ms,

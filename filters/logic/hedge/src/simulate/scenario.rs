@@ -46,7 +46,7 @@ pub struct Trouble {
 
 impl Trouble {
     /// How much slower a replica is, at seconds of the time that is reported.
-    pub(super) fn slows(&self, replica: usize, at_s: f64) -> f64 {
+    pub fn slows(&self, replica: usize, at_s: f64) -> f64 {
         let is_it = self.replica.is_none_or(|slow| slow == replica);
         if is_it && (self.from_s..self.until_s).contains(&at_s) {
             self.times

@@ -239,7 +239,6 @@ impl<'s> World<'s> {
     }
 
     fn work(&mut self, on: Try, replica: usize) {
-        let mut rng = rng(self.scenario.seed, For::Service, on.request, on.attempt);
         let warm_up = self.scenario.warm_up_seconds as f64;
         let at_s = (self.now - EPOCH) as f64 / SECOND as f64 - warm_up;
         let slower: f64 = self
@@ -248,7 +247,8 @@ impl<'s> World<'s> {
             .iter()
             .map(|trouble| trouble.slows(replica, at_s))
             .product();
-        let ms = self.scenario.latency.draw(&mut rng) * slower;
+        let (seed, latency) = (self.scenario.seed, &self.scenario.latency);
+        let ms = latency.of_try_ms(seed, on.request, on.attempt) * slower;
         self.schedule((ms * NANOS_PER_MILLI as f64) as u64, Event::Done(on, replica));
     }
 

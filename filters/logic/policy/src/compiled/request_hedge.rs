@@ -37,7 +37,8 @@ pub struct CompiledHedgePolicy {
     pub max_request_body_bytes: u64,
     /// When no second try is sent because all replicas are in trouble.
     pub overload: CompiledOverload,
-    /// `x-envoy-max-retries` of a request that may be sent twice: the retries that its route has anyway, and one.
+    /// `x-envoy-max-retries` of a request that may be sent twice: 1, since a token of the budget pays for one further try. With
+    /// more, Envoy sends the next one when the second is late as well.
     pub max_retries: u32,
     /// Only requests to these clusters are sent twice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -111,7 +112,7 @@ impl CompiledHedgePolicy {
                 "overload/latencyFactorPpm",
                 "more than 1000000",
             ),
-            (self.max_retries > 0, "maxRetries", "at least 1"),
+            (self.max_retries == 1, "maxRetries", "1"),
         ];
         let broken = rules.into_iter().find(|(holds, ..)| !holds);
         broken.map(|(_, field, expected)| (field, expected))
