@@ -17,6 +17,45 @@ pub fn read(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
+/// The values of the headers `name` in `bytes`, in place, as [`read`] finds them.
+pub fn values<'b, 'n>(bytes: &'b [u8], name: &'n str) -> Values<'b, 'n> {
+    let (lengths, texts) = split(bytes).unwrap_or_default();
+    Values {
+        lengths,
+        texts,
+        name: name.as_bytes(),
+    }
+}
+
+/// The values of one name, see [`values`].
+#[derive(Clone, Debug)]
+pub struct Values<'b, 'n> {
+    lengths: &'b [u8],
+    texts: &'b [u8],
+    name: &'n [u8],
+}
+
+impl<'b> Iterator for Values<'b, '_> {
+    type Item = &'b [u8];
+
+    // Most of what a filter does with a request: no slice is made of what is only passed by.
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'b [u8]> {
+        loop {
+            let ([a, b, c, d, e, f, g, h], lengths) = self.lengths.split_first_chunk()?;
+            let (name, value) = (size([*a, *b, *c, *d])?, size([*e, *f, *g, *h])?);
+            let value_at = name.checked_add(1)?;
+            let end = value_at.checked_add(value)?;
+            let texts = self.texts;
+            self.lengths = lengths;
+            self.texts = texts.get(end.checked_add(1)?..)?;
+            if name == self.name.len() && texts.get(..name)? == self.name {
+                return texts.get(value_at..end);
+            }
+        }
+    }
+}
+
 /// The lengths, eight bytes for each header, and the texts.
 fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (count, rest) = bytes.split_first_chunk()?;
@@ -93,6 +132,21 @@ mod tests {
         #[test]
         fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>) {
             prop_assert!(read(&bytes).count() <= bytes.len() / 8);
+            prop_assert!(values(&bytes, "").count() <= bytes.len() / 8);
+        }
+
+        /// Also where the bytes are cut.
+        #[test]
+        fn the_values_of_a_name_are_those_that_are_read(
+            headers in prop::collection::vec((prop::sample::select(vec!["a", "b", "ab", ""]), any::<Vec<u8>>()), 0..9),
+            cut: prop::sample::Index,
+        ) {
+            let whole = write(&headers);
+            let bytes = whole.get(..cut.index(whole.len() + 1)).unwrap();
+            for name in ["a", "b", "ab", ""] {
+                let expected = read(bytes).filter(|(known, _)| *known == name.as_bytes()).map(|(_, value)| value);
+                prop_assert!(values(bytes, name).eq(expected));
+            }
         }
     }
 

@@ -57,8 +57,6 @@ impl<'h, H> Request<'h, H> {
 
 impl<H: RequestHeaders> RequestView for Request<'_, H> {
     fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        pairs::read(self.bytes())
-            .filter(move |(known, _)| *known == name.as_bytes())
-            .map(|(_, value)| value)
+        pairs::values(self.bytes(), name)
     }
 }
