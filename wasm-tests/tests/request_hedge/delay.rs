@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use weir_wasm_tests::Request;
 
-use crate::fixture::{Hedged, assert_whole, hedged_after, plain, plain_with, policy, slot, with, without};
+use crate::fixture::{Hedged, assert_whole, hedged_after, plain_with, policy, slot, with, without};
 use crate::replicas::{ms, whole};
 
 /// The delay is the usual 98 % quantile, from 1 ms to 10 s; none while it is not known.
