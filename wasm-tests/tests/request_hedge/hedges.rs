@@ -40,16 +40,6 @@ fn a_quick_try_is_not_hedged() {
 }
 
 #[test]
-fn an_answer_that_has_begun_is_not_hedged() {
-    let hedged = Hedged::on(1, &plain());
-    hedged
-        .replicas
-        .answer(|request| whole(request).chunk(ms(200), " 1").after(ms(5)));
-    let exchange = hedged.ask(0, Request::get("/a"));
-    assert_eq!(exchange.upstream_requests().len(), 1);
-}
-
-#[test]
 fn there_is_no_third_try() {
     let hedged = Hedged::on(1, &plain());
     hedged.replicas.all_take(500);
