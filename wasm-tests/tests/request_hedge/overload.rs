@@ -5,6 +5,9 @@ use weir_wasm_tests::{Answer, Request};
 use crate::fixture::{Hedged, plain, policy, slot, with};
 use crate::replicas::{ms, whole};
 
+/// Of an answer.
+type Fields = &'static [(&'static str, &'static str)];
+
 /// With tokens for every request.
 fn hedged(workers: usize) -> Hedged {
     let policy = with(
@@ -30,7 +33,7 @@ fn told(hedged: &Hedged, status: u16, headers: &[(&str, &str)]) {
 
 #[test]
 fn none_until_the_service_wants_to_be_asked_again() {
-    let cases: [(u16, &[(&str, &str)], u64); 7] = [
+    let cases: [(u16, Fields, u64); 7] = [
         (503, &[("retry-after", "3")], 3_000),
         (429, &[("retry-after", "3")], 3_000),
         (503, &[("retry-after", " 3 ")], 3_000),
@@ -58,7 +61,7 @@ fn none_until_the_service_wants_to_be_asked_again() {
 
 #[test]
 fn what_is_no_time_says_nothing() {
-    let cases: [(u16, &[(&str, &str)]); 8] = [
+    let cases: [(u16, Fields); 8] = [
         (503, &[]),
         (503, &[("retry-after", "Fri, 31 Dec 2027 23:59:59 GMT")]),
         (503, &[("retry-after", "+3")]),
