@@ -21,11 +21,8 @@ const OF_THE_ROUTER: [&str; 7] = [
 
 /// Removes them.
 pub(crate) fn remove<H: StreamHost>(request: &Request<'_, H>) -> Result<(), HostError> {
-    let host = request.host();
-    for name in OF_THE_ROUTER {
-        if request.names().any(|known| known == name.as_bytes()) {
-            RequestHeaders::remove(host, name)?;
-        }
-    }
-    Ok(())
+    let ours = request.names().filter(|name| name.starts_with(b"x-envoy-"));
+    let known = |name: &[u8]| OF_THE_ROUTER.iter().find(|known| known.as_bytes() == name);
+    let mut sent = ours.filter_map(known);
+    sent.try_for_each(|name| RequestHeaders::remove(request.host(), name))
 }

@@ -1,8 +1,8 @@
 //! What became of requests, counted.
 //!
 //! `weir_hedge_decisions_total.filter.request-hedge.decision.<decision>.policy.<namespace>_<name>` counts every request to the
-//! policy's clusters: `armed`, or why no second try may leave: `cold`, `overload`, `timeout`, `budget`, and `unfit` for its
-//! method or body.
+//! policy's clusters: `armed`, or why no second try may leave: `cold`, `overload`, `timeout`, `budget`, `unfit` for its
+//! method or body, and `failed` where the host does not tell the time or give the worker a number.
 //!
 //! `weir_hedge_hedges_total.filter.request-hedge.outcome.<outcome>.policy.<p>` counts second tries: `sent`; of these
 //! `won-estimate` and `wasted-estimate`, by whether the second try would usually have answered by then, since which one did can't
@@ -26,6 +26,7 @@ const SAVED: &str = "weir_hedge_shadow_saved_ms_total.filter.request-hedge";
 pub(crate) struct Counts {
     pub(crate) armed: Rc<Counter>,
     pub(crate) unfit: Rc<Counter>,
+    pub(crate) failed: Rc<Counter>,
     cold: Rc<Counter>,
     overload: Rc<Counter>,
     timeout: Rc<Counter>,
@@ -53,6 +54,7 @@ impl Counts {
         Self {
             armed: decision("armed"),
             unfit: decision("unfit"),
+            failed: decision("failed"),
             cold: decision("cold"),
             overload: decision("overload"),
             timeout: decision("timeout"),

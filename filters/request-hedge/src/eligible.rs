@@ -38,5 +38,7 @@ fn first<'r>(request: &'r impl RequestView, name: &'r str) -> Option<&'r [u8]> {
 
 /// A number of plain digits.
 pub(crate) fn number(text: &[u8]) -> Option<u64> {
-    str::from_utf8(text).ok()?.trim().parse().ok()
+    let text = text.trim_ascii();
+    let digits = text.iter().all(u8::is_ascii_digit);
+    str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
 }

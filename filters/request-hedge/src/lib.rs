@@ -126,10 +126,13 @@ impl Filter for RequestHedgeFilter {
     }
 
     fn on_tick(&self, host: &impl RootHost) {
-        let ticked = host
-            .now_ns()
-            .and_then(|now| self.policies.iter().try_for_each(|policy| policy.tick(now, host)));
-        self.log_error(ticked, "tick", host);
+        match host.now_ns() {
+            Ok(now) => {
+                let ticks = self.policies.iter().map(|policy| policy.tick(now, host));
+                ticks.for_each(|ticked| self.log_error(ticked, "tick", host));
+            }
+            Err(error) => self.log_error(Err(error), "tick", host),
+        }
         self.memory.forget_unused();
     }
 }

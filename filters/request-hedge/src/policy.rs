@@ -6,7 +6,7 @@ use std::rc::Rc;
 use weir_hedge::budget::{Budget, Occasion, Purse};
 use weir_hedge::overload::OverloadPolicy;
 use weir_hedge::route::Route;
-use weir_host::port::{Host, RootHost};
+use weir_host::port::{Host, RootHost, SharedData};
 use weir_host::{Counters, Gauge, HostError, label};
 use weir_policy::compiled::request_hedge::CompiledHedgePolicy;
 
@@ -39,6 +39,7 @@ pub(crate) struct PolicyRoute {
     pub(crate) route: Rc<RefCell<Route>>,
     cluster: String,
     record: String,
+    policy: weir_hedge::policy::Policy,
     /// `weir_hedge_delay_ms.filter.request-hedge.policy.<p>.cluster.<c>`; 0: no second try leaves.
     delay: Option<Gauge>,
 }
@@ -79,8 +80,10 @@ impl Policy {
                 "weir_hedge_delay_ms.filter.request-hedge.policy.{policy}.cluster.{cluster}"
             ))
         };
+        let policy = logic(&self.spec);
         PolicyRoute {
-            route: memory.route(&record, logic(&self.spec)),
+            route: memory.route(&record, policy),
+            policy,
             cluster: cluster.to_owned(),
             delay: has_gauge.then(delay),
             record,
@@ -92,26 +95,22 @@ impl Policy {
         format!("{}/budget/{}/{}", self.prefix, budget.ppm, budget.min_per_second)
     }
 
-    /// This worker's purse, ready for a request.
+    /// This worker's purse.
     pub(crate) fn purse(
         &self,
         memory: &Memory,
-        now: u64,
-        host: &impl Host,
-    ) -> Result<Rc<RefCell<Purse>>, HostError> {
-        let purse = match self.purse.get() {
-            Some(purse) => purse,
-            None => {
-                let budget = Budget::new(self.spec.budget.ppm, self.spec.budget.min_per_second);
-                let purse = memory.purse(&self.purse_record(), budget, host)?;
-                self.purse.get_or_init(|| purse)
-            }
-        };
-        self.settle(purse, Occasion::Request, now, host)?;
-        Ok(Rc::clone(purse))
+        host: &impl SharedData,
+    ) -> Result<&Rc<RefCell<Purse>>, HostError> {
+        if let Some(purse) = self.purse.get() {
+            return Ok(purse);
+        }
+        let budget = Budget::new(self.spec.budget.ppm, self.spec.budget.min_per_second);
+        let purse = memory.purse(&self.purse_record(), budget, host)?;
+        Ok(self.purse.get_or_init(|| purse))
     }
 
-    fn settle(
+    /// Settles the purse with the shared record, if it is time to.
+    pub(crate) fn settle(
         &self,
         purse: &RefCell<Purse>,
         occasion: Occasion,
@@ -126,16 +125,15 @@ impl Policy {
         purse.borrow_mut().sync(&value, occasion, now).map_err(host_error)
     }
 
-    /// What time brings.
+    /// What time brings: to all of them, whichever fails first.
     pub(crate) fn tick(&self, now: u64, host: &impl RootHost) -> Result<(), HostError> {
-        if let Some(purse) = self.purse.get() {
-            self.settle(purse, Occasion::Tick, now, host)?;
-        }
-        for route in self.routes.borrow().iter() {
-            route.sync(now, host)?;
-            route.show(now, host)?;
-        }
-        Ok(())
+        let purse = self.purse.get();
+        let settled = purse.map_or(Ok(()), |purse| self.settle(purse, Occasion::Tick, now, host));
+        let routes = self.routes.borrow();
+        routes.iter().fold(settled, |outcome, route| {
+            let synced = route.sync(now, host);
+            outcome.and(synced).and(route.show(now, host))
+        })
     }
 }
 
@@ -146,7 +144,10 @@ impl PolicyRoute {
             host,
             key: &self.record,
         };
-        self.route.borrow_mut().sync(&value, now).map_err(host_error)
+        let mut route = self.route.borrow_mut();
+        // Another configuration may have it go by another policy meanwhile.
+        route.follow(&self.policy);
+        route.sync(&value, now).map_err(host_error)
     }
 
     fn show(&self, now: u64, host: &impl RootHost) -> Result<(), HostError> {

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use weir_hedge::budget::Occasion;
 use weir_hedge::route::Decision;
 use weir_host::port::StreamHost;
 use weir_host::{HostError, Request};
@@ -50,7 +51,8 @@ impl RequestHedgeFilter {
             policy.counts.unfit.count();
             return Ok(None);
         }
-        self.send(policy, &route, host).map(Some)
+        let sent = self.send(policy, &route, host);
+        sent.map(Some).inspect_err(|_| policy.counts.failed.count())
     }
 
     fn send(
@@ -62,7 +64,9 @@ impl RequestHedgeFilter {
         let now = host.now_ns()?;
         // Whoever could not settle goes on with what it has.
         self.log_error(route.sync(now, host), "a worker goes by what it knew", host);
-        let purse = policy.purse(&self.memory, now, host)?;
+        let purse = policy.purse(&self.memory, host)?;
+        let settled = policy.settle(purse, Occasion::Request, now, host);
+        self.log_error(settled, "a worker goes on with the tokens it has", host);
         let decision = route
             .route
             .borrow()
@@ -77,7 +81,7 @@ impl RequestHedgeFilter {
                 Some(Armed {
                     delay_ms,
                     escrow,
-                    purse,
+                    purse: Rc::clone(purse),
                 })
             }
         };

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use weir_wasm_tests::{Answer, Cluster, HeaderMap, Module, Process, Request, UpstreamRequest, Worker};
+use weir_wasm_tests::{
+    Answer, Cluster, HeaderMap, Module, Process, Request, Stream, UpstreamRequest, Worker,
+};
 
 use crate::table::Row;
 
@@ -27,6 +29,8 @@ pub(crate) enum What {
     After(Request, Request),
     /// The same, a second after the configuration.
     LaterExchange(Request),
+    /// The same, and the response comes so long after the request: no tick is due meanwhile.
+    SlowExchange(Request, Duration),
     /// The ticks of one second, after such a request.
     Ticks(Request),
 }
@@ -89,6 +93,15 @@ impl What {
                 process.advance(Duration::from_secs(1)).unwrap();
                 Self::Exchange(request.clone()).run(process, worker);
             }
+            Self::SlowExchange(request, takes) => {
+                // Some time after a tick.
+                process.advance(Duration::from_millis(1_100)).unwrap();
+                (0..WARM_UP).for_each(|_| exchange(worker, request));
+                process.forget_costs();
+                let stream = worker.open(request.clone()).unwrap();
+                process.advance(*takes).unwrap();
+                answer(stream);
+            }
             Self::Exchange(request) => {
                 (0..WARM_UP).for_each(|_| exchange(worker, request));
                 process.forget_costs();
@@ -114,9 +127,12 @@ fn control_plane(request: &UpstreamRequest) -> Answer {
     Answer::ok().body(json!({"leaseMs": 3_000, "proxies": 1, "limits": limits}).to_string())
 }
 
-/// A request that the filter answers itself gets no other response.
 fn exchange(worker: &Worker, request: &Request) {
-    let stream = worker.open(request.clone()).unwrap();
+    answer(worker.open(request.clone()).unwrap());
+}
+
+/// A request that the filter answers itself gets no other response.
+fn answer(stream: Stream) {
     if stream.outcome().local_response.is_none() {
         let headers = [(":status", "200"), ("content-type", "text/plain")];
         stream

@@ -2,6 +2,7 @@
 
 mod edge_cache;
 mod rate_limit;
+mod request_hedge;
 mod shard_router;
 
 use crate::case::Case;
@@ -11,6 +12,7 @@ pub(crate) fn of(filter: &str) -> Option<Vec<Case>> {
     match filter {
         "edge-cache" => Some(edge_cache::cases()),
         "rate-limit" => Some(rate_limit::cases()),
+        "request-hedge" => Some(request_hedge::cases()),
         "shard-router" => Some(shard_router::cases()),
         _ => None,
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::caches::{self, Caches};
+use crate::hedges::{self, Hedges};
 use crate::history::History;
 use crate::limits::{self, Limits};
 use crate::placement::{self, Placement};
@@ -25,6 +26,8 @@ pub(crate) enum Case {
     Limits(Limits),
     /// Everyone gets an answer that is for it.
     Caches(Caches),
+    /// Second tries leave only where they may, and no more than the budget says.
+    Hedges(Hedges),
 }
 
 /// A case that was found.
@@ -44,6 +47,7 @@ impl Case {
             Self::Placement(placement) => placement::check(placement),
             Self::Limits(limits) => limits::check(limits),
             Self::Caches(caches) => caches::check(caches),
+            Self::Hedges(hedges) => hedges::check(hedges),
         };
         catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|_| Err("a panic, as printed".to_owned()))
     }
@@ -56,6 +60,7 @@ impl Case {
             Self::Placement(_) => Box::new(std::iter::empty()),
             Self::Limits(limits) => Box::new(limits.smaller().map(Self::Limits)),
             Self::Caches(caches) => Box::new(caches.smaller().map(Self::Caches)),
+            Self::Hedges(hedges) => Box::new(hedges.smaller().map(Self::Hedges)),
         }
     }
 }

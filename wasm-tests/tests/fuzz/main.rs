@@ -18,6 +18,7 @@ mod cases;
 mod configuration;
 mod damage;
 mod fuzzer;
+mod hedges;
 mod history;
 mod limits;
 mod model;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use crate::caches::{calm_caches, stormy_caches};
 use crate::case::Case;
 use crate::fuzzer::fuzz;
+use crate::hedges::{calm_hedges, stormy_hedges};
 use crate::history::{break_in, history};
 use crate::limits::{calm_limits, stormy_limits};
 use crate::placement::placement;
@@ -57,4 +58,17 @@ fn caches() {
 #[test]
 fn caches_in_a_storm() {
     fuzz("caches_in_a_storm", 25, stormy_caches().prop_map(Case::Caches));
+}
+
+/// What a client sends makes no second try; the others leave in time, no more than the budget says over any ten seconds, whatever
+/// becomes of workers and of configurations.
+#[test]
+fn hedges() {
+    fuzz("hedges", 60, calm_hedges().prop_map(Case::Hedges));
+}
+
+/// Whatever the host answers, the clock says and the number of tries reads: no trap, and everyone is answered once.
+#[test]
+fn hedges_in_a_storm() {
+    fuzz("hedges_in_a_storm", 60, stormy_hedges().prop_map(Case::Hedges));
 }

@@ -17,6 +17,7 @@ mod caching_fleet;
 mod change;
 mod failure;
 mod fleet;
+mod hedging;
 mod jwt;
 mod leases;
 mod limits;

@@ -10,16 +10,19 @@ use tempfile::TempDir;
 
 use crate::support::client::Client;
 use crate::support::documents::PROXY_PORT;
+use crate::support::hedges::Hedges;
 use crate::support::loopback::{address, at};
 use crate::support::origin::{Origin, is_fill, is_hit};
 use crate::support::process::{Process, envoy, modules_dir, run, stdout, weir};
 use crate::support::proxy::Proxy;
 use crate::support::shards::Shard;
+use crate::support::wait::until;
 
 const DOCUMENTS: [&str; 4] = ["gateway.yaml", "backends.yaml", "orders.yaml", "limits.yaml"];
 /// The cache's configuration has no shards, so that clients share answers.
 const CACHED: [&str; 2] = ["gateway.yaml", "products.yaml"];
-const FILTERS: [&str; 3] = ["shard-router", "rate-limit", "edge-cache"];
+const HEDGED: [&str; 4] = ["gateway.yaml", "backends.yaml", "orders.yaml", "hedge.yaml"];
+const FILTERS: [&str; 4] = ["shard-router", "rate-limit", "edge-cache", "request-hedge"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -57,10 +60,10 @@ fn static_configurations_are_what_compile_writes() {
     for filter in FILTERS {
         let mut compile = weir();
         compile.args(["compile", "--filter", filter]);
-        let files: &[&str] = if filter == "edge-cache" {
-            &CACHED
-        } else {
-            &DOCUMENTS
+        let files: &[&str] = match filter {
+            "edge-cache" => &CACHED,
+            "request-hedge" => &HEDGED,
+            _ => &DOCUMENTS,
         };
         with_samples(&mut compile, files);
         let compiled = run(compile);
@@ -168,6 +171,33 @@ async fn a_cache_needs_no_control_plane() {
     }
     assert_eq!(origin.asked("/products/1"), 1);
     assert_eq!(proxy.generation().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hedges_need_no_control_plane() {
+    let ip = address();
+    let _shard = Shard::start_at(ip, "a", [0, 9_102, 9_103]).await;
+    let home = tempfile::tempdir().unwrap();
+    let mut proxy = start("request-hedge", ip, &home);
+    proxy.serving().await;
+    until("it is known what is usual", async || {
+        for _ in 0..50 {
+            assert_eq!(proxy.get("/users/alice", &[]).await.status, 200);
+        }
+        let delays = proxy.stats("weir_hedge_delay_ms").await;
+        delays.values().any(|delay| *delay > 0).then_some(())
+    })
+    .await;
+    let hedged = Hedges::of(&proxy);
+    until("slow reads are sent twice", async || {
+        let answer = hedged.slow_read("alice").await;
+        assert_eq!(answer.status, 200);
+        (hedged.sent_by_envoy().await >= 5).then_some(())
+    })
+    .await;
+    hedged.count_what_envoy_sends().await;
+    assert_eq!(proxy.generation().await, 1);
+    assert_eq!(proxy.vm_reloads().await, 0);
 }
 
 fn owners(keys: &[String]) -> BTreeMap<String, String> {

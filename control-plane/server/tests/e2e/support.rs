@@ -3,6 +3,7 @@
 pub(crate) mod cached;
 pub(crate) mod client;
 pub(crate) mod documents;
+pub(crate) mod hedges;
 pub(crate) mod issuer;
 pub(crate) mod loopback;
 pub(crate) mod modules;

@@ -82,6 +82,13 @@ pub enum Outcome {
     Abandoned,
 }
 
+impl Outcome {
+    /// Whether the service is to blame.
+    const fn is_error(self) -> bool {
+        matches!(self, Self::Failed | Self::TimedOut)
+    }
+}
+
 impl Response {
     /// What it tells of the time that a first try takes.
     pub fn sample(&self) -> Option<Sample> {
@@ -127,6 +134,17 @@ impl Route {
             viewed_at: 0,
             tried_at: 0,
         }
+    }
+
+    /// Goes by this policy from now on, which has the quantile of the one before. What it takes for overload is asked with the
+    /// next [`Route::sync`].
+    pub fn follow(&mut self, policy: &Policy) {
+        if self.policy == *policy {
+            return;
+        }
+        self.policy = *policy;
+        let known = self.view.delay_ms.and(self.view.quantile_ns);
+        self.view.delay_ms = known.map(|ns| policy.delay_ms(ns));
     }
 
     /// What it decides by.
@@ -175,9 +193,7 @@ impl Route {
         }
         if response.outcome != Outcome::Abandoned {
             span.answers = span.answers.saturating_add(1);
-            span.errors = span
-                .errors
-                .saturating_add(u32::from(response.outcome == Outcome::Failed));
+            span.errors = span.errors.saturating_add(u32::from(response.outcome.is_error()));
         }
         if let Some(ms) = response.pushback_ms {
             self.push_back(ms, now);

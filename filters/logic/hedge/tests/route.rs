@@ -232,9 +232,43 @@ fn steps_of_the_clock_back_are_no_time() {
 }
 
 #[test]
+fn another_policy_is_in_force_at_once() {
+    let mut world = World::new(Policy::default(), 1);
+    world.seconds(30, &even(1));
+    let bounds = |min_delay_ms, max_delay_ms| Policy {
+        min_delay_ms,
+        max_delay_ms,
+        cold_delay_ms: Some(7),
+        ..Policy::default()
+    };
+    for (least, most, expected) in [(200, 300, 200), (1, 30, 30), (40, 40, 40)] {
+        world.routes[0].follow(&bounds(least, most));
+        assert_eq!(world.delay(0), Ok(expected));
+        world.seconds(1, &even(1));
+        assert_eq!(world.delay(0), Ok(expected));
+    }
+    world.routes[0].follow(&Policy::default());
+    assert!(is_about(world.delay(0), 98), "{:?}", world.delay(0));
+    let mut cold = World::new(Policy::default(), 1);
+    cold.sync();
+    cold.routes[0].follow(&bounds(1, 30));
+    assert_eq!(cold.delay(0), Ok(7));
+}
+
+#[test]
 fn errors_are_overload_until_they_are_half_as_many() {
+    for outcome in [Outcome::Failed, Outcome::TimedOut] {
+        errors_of(outcome);
+    }
+}
+
+fn errors_of(outcome: Outcome) {
     let mut world = World::new(Policy::default(), 2);
-    let errors = |percent: usize| [vec![failed(); percent], vec![answered(5); 100 - percent]].concat();
+    let error = Response {
+        outcome,
+        ..answered(1)
+    };
+    let errors = |percent: usize| [vec![error; percent], vec![answered(5); 100 - percent]].concat();
     let overloaded = Err(Denied::Overload(Signal::Errors));
     world.seconds(3, &errors(19));
     assert!(world.delay(1).is_ok());

@@ -74,15 +74,16 @@ pub(super) fn upgrade(shard: &str, request: &mut Request<Incoming>) -> Response<
         .unwrap()
 }
 
-/// A request says itself how long its answer takes.
+/// A request says itself how long its answer takes, and which replica takes so long: all unless it names one.
 async fn answer(mut identity: Value, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
     if request.headers().contains_key("upgrade") {
         return upgrade(identity["shard"].as_str().unwrap(), &mut request);
     }
-    let delay = request
-        .headers()
-        .get("x-delay-ms")
-        .and_then(|value| value.to_str().ok()?.parse().ok());
+    let told = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let is_slow = told("x-delay-at").is_none_or(|replica| identity["replica"] == *replica);
+    let delay = told("x-delay-ms")
+        .filter(|_| is_slow)
+        .and_then(|delay| delay.parse().ok());
     tokio::time::sleep(Duration::from_millis(delay.unwrap_or(0))).await;
     let headers: BTreeMap<String, String> = request
         .headers()
