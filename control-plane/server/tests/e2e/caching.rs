@@ -27,9 +27,9 @@ async fn hits_in_every_worker(workers: u32) {
     let first = cached.proxy().get(PAGE).await;
     assert_eq!(first.status, StatusCode::OK);
     assert!(is_fill(&first), "{first:?}");
-    assert_same(&cached.proxy().from_all_workers(PAGE).await, &first.text());
+    assert_same(&cached.proxy().of_all_workers(PAGE).await, &first.text());
     // Once more, since now each worker has a copy of its own.
-    assert_same(&cached.proxy().from_all_workers(PAGE).await, &first.text());
+    assert_same(&cached.proxy().of_all_workers(PAGE).await, &first.text());
     assert_eq!(cached.origin.asked(PAGE), 1);
     assert_eq!(cached.proxy().proxy.vm_reloads().await, 0);
 }
@@ -74,7 +74,7 @@ async fn is_out_of_the_way(cached: &Cached) {
         cached.proxy().count("requests", "").await,
         cached.origin.asked(PAGE),
     );
-    let answers = cached.proxy().from_all_workers(PAGE).await;
+    let answers = cached.proxy().of_all_workers(PAGE).await;
     for answer in &answers {
         assert_eq!(answer.status, StatusCode::OK);
         assert_eq!(cache_status(answer), None);
@@ -90,7 +90,7 @@ async fn off_is_out_of_the_way_and_on_again_knows_what_it_knew() {
     cached.change(json!({"mode": "off"})).await;
     is_out_of_the_way(&cached).await;
     cached.change(json!({})).await;
-    assert_same(&cached.proxy().from_all_workers(PAGE).await, &first);
+    assert_same(&cached.proxy().of_all_workers(PAGE).await, &first);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,7 +107,7 @@ async fn a_deleted_policy_is_out_of_the_way_and_purges_are_learned_when_it_is_ba
     cached.weir(&["purge", "all"]);
     cached.change(json!({})).await;
     cached.purge(&["tag", "unknown"]);
-    for answer in cached.proxy().from_all_workers(PAGE).await {
+    for answer in cached.proxy().of_all_workers(PAGE).await {
         assert_ne!(answer.text(), first);
     }
 }
@@ -132,12 +132,12 @@ async fn a_change_keeps_what_is_stored_and_another_version_drops_it() {
     cached
         .change(json!({"coalesce": {"maxWaiters": 7}, "stale": {"ifError": "1m"}}))
         .await;
-    assert_same(&cached.proxy().from_all_workers(PAGE).await, &first);
+    assert_same(&cached.proxy().of_all_workers(PAGE).await, &first);
 
     cached.change(json!({"key": {"version": 2}})).await;
     let second = cached.proxy().get(PAGE).await;
     assert!(is_fill(&second), "{second:?}");
-    assert_same(&cached.proxy().from_all_workers(PAGE).await, &second.text());
+    assert_same(&cached.proxy().of_all_workers(PAGE).await, &second.text());
     assert_eq!(cached.origin.asked(PAGE), 2);
 }
 
@@ -157,7 +157,7 @@ async fn another_module_goes_on_with_what_is_stored() {
         (cached.proxy().proxy.vms_created().await >= vms + 4).then_some(())
     })
     .await;
-    assert_same(&cached.proxy().from_all_workers(PAGE).await, &first);
+    assert_same(&cached.proxy().of_all_workers(PAGE).await, &first);
     cached.purge(&["all"]);
     assert_eq!(cached.proxy().get(PAGE).await.text(), format!("{PAGE} alice 2"));
 }

@@ -120,7 +120,7 @@ async fn a_purge_by_tag_reaches_both_proxies_and_the_tier() {
             (proxy.get(PAGE).await.body != first.body).then_some(())
         })
         .await;
-        for answer in proxy.from_all_workers(PAGE).await {
+        for answer in proxy.of_all_workers(PAGE).await {
             assert_ne!(answer.body, first.body);
         }
     }
@@ -142,7 +142,7 @@ async fn a_fill_from_before_a_purge_is_stored_nowhere() {
     let late = late.await.unwrap();
     assert_eq!(late.text(), format!("{PAGE} alice 1"));
     for proxy in [one, two] {
-        for answer in proxy.from_all_workers(PAGE).await {
+        for answer in proxy.of_all_workers(PAGE).await {
             assert_ne!(answer.body, late.body, "{answer:?}");
         }
     }
@@ -180,7 +180,7 @@ async fn a_purge_is_in_force_in_every_worker_of_five_proxies() {
                 (proxy.get(PAGE).await.text() != *old).then_some(())
             })
             .await;
-            let now = proxy.from_all_workers(PAGE).await;
+            let now = proxy.of_all_workers(PAGE).await;
             assert!(now.iter().all(|answer| answer.text() != *old), "{now:?}");
         }
     }
@@ -206,7 +206,7 @@ async fn caches_serve_while_the_control_plane_is_down_and_learn_the_purge_after(
     let mut cached = Cached::start(1, 2, vec![policy(json!({}))]).await;
     let first = cached.proxy().get(PAGE).await.text();
     cached.stack.server.kill();
-    for answer in cached.proxy().from_all_workers(PAGE).await {
+    for answer in cached.proxy().of_all_workers(PAGE).await {
         assert!(is_hit(&answer), "{answer:?}");
         assert_eq!(answer.text(), first);
     }
@@ -218,7 +218,7 @@ async fn caches_serve_while_the_control_plane_is_down_and_learn_the_purge_after(
         (cached.proxy().get(PAGE).await.text() != first).then_some(())
     })
     .await;
-    for answer in cached.proxy().from_all_workers(PAGE).await {
+    for answer in cached.proxy().of_all_workers(PAGE).await {
         assert_ne!(answer.text(), first);
     }
 }

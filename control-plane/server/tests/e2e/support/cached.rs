@@ -152,7 +152,7 @@ impl CachingProxy {
     }
 
     /// Answers to the same request from all workers: at least one of each.
-    pub(crate) async fn from_all_workers(&self, path: &str) -> Vec<Answer> {
+    pub(crate) async fn of_all_workers(&self, path: &str) -> Vec<Answer> {
         let (before, mut answers) = (self.connections().await, Vec::new());
         until("every worker has had a request", async || {
             answers.push(self.get(path).await);
