@@ -118,7 +118,7 @@ class Growth:
             f"{len(self.traffic.failures)} failed requests, the first: {self.traffic.failures[:3]}": self.traffic.failures,
             f"answers from neither owner: {self.traffic.strays[:3]}": self.traffic.strays,
             f"answers from another than the new owner: {self.astray[:3]}": self.astray,
-            f"{created} new VMs, where each of the three slots has one canary": created > 3,
+            f"{created} new VMs, where each of the four slots has one canary": created > 4,
             f"{self.after.active} VMs run, {self.before.active} before": self.after.active != self.before.active,
         }
         return [problem for problem, so in found.items() if so]
