@@ -5,7 +5,7 @@
 //! method or body, and `failed` where the host does not tell the time or give the worker a number.
 //!
 //! `weir_hedge_hedges_total.filter.request-hedge.outcome.<outcome>.policy.<p>` counts second tries: `sent`; of these
-//! `won-estimate` and `wasted-estimate`, by whether the second try would usually have answered by then, since which one did can't
+//! `won-estimate` and `wasted-estimate`, by whether it came as long after the second try as answers usually take, since which one did can't
 //! be read; `unreadable`: the number of tries was missing or absurd, and the token counts as spent.
 //!
 //! Of a policy in shadow both are what would be, beside `weir_hedge_shadow_saved_ms_total.filter.request-hedge.policy.<p>`, the

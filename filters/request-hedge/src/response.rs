@@ -94,12 +94,15 @@ fn second_try(armed: &Armed, took_ns: u64, max_retries: u32, host: &impl Propert
     }
 }
 
-/// Which of two tries answered can't be read: the second has won where it would usually have answered by then.
+/// Which of two tries answered can't be read: the second has won where it would have taken as long as answers usually take, no
+/// less than half of their median. One that comes sooner is the first's, which was only a little late.
 fn estimate(sent: &Sent, delay_ms: u32, took_ns: u64, outcome: Outcome) {
     let counts = &sent.policy.counts;
     let second_took = took_ns.saturating_sub(u64::from(delay_ms) * NANOS_PER_MILLI);
-    let usual = sent.route.borrow().view().quantile_ns;
-    let won = outcome == Outcome::Answered && usual.is_some_and(|usual| second_took <= usual);
+    let view = *sent.route.borrow().view();
+    let usual = view.median_ns.map(|median| median / 2).zip(view.quantile_ns);
+    let is_usual = usual.is_some_and(|(least, most)| (least..=most).contains(&second_took));
+    let won = outcome == Outcome::Answered && is_usual;
     let counter = if won { &counts.won } else { &counts.wasted };
     counter.count();
 }
