@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use weir_host::HostError;
 use weir_host::port::{ForeignFunctions, HeldStreams, LocalReply};
-use weir_http_cache::{Answer, BodyPart, Encoding, Headers, Hit, StoredBody};
+use weir_http_cache::{Answer, BodyPart, Encoding, Headers, Hit};
 
 use crate::envelope::Stored;
 use crate::visit::{State, Visit};
@@ -39,11 +39,7 @@ impl Ready {
         host: &impl ForeignFunctions,
     ) -> Option<Self> {
         let object = stored.object();
-        let bytes = u64::try_from(stored.body().len()).ok()?;
-        let body = StoredBody {
-            bytes,
-            encoding: object.encoding,
-        };
+        let body = stored.measured();
         let answer = visit.policy.rules.answer(&visit.request, &object.head, body, hit);
         let body = match (answer.body, object.encoding) {
             (BodyPart::None, _) => Body::None,

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use weir_cache_store::Content;
-use weir_http_cache::{Encoding, Head, Object};
+use weir_http_cache::{Head, Object, StoredBody};
 
 const REVISION_BYTES: usize = 8;
 const HEADER_BYTES: usize = REVISION_BYTES + 4;
@@ -71,11 +71,11 @@ impl Stored {
         self.content.get(self.envelope.body_at..).unwrap_or_default()
     }
 
-    /// How long the body is where it is not packed.
-    pub(crate) fn identity_len(&self) -> u64 {
-        match self.object().encoding {
-            Encoding::Identity => u64::try_from(self.body().len()).unwrap_or(u64::MAX),
-            Encoding::Zlib { identity_len } => identity_len,
+    /// How long the body is, and how it is stored.
+    pub(crate) fn measured(&self) -> StoredBody {
+        StoredBody {
+            bytes: u64::try_from(self.body().len()).unwrap_or(u64::MAX),
+            encoding: self.object().encoding,
         }
     }
 

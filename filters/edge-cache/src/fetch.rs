@@ -79,7 +79,7 @@ impl Fetch {
         } else {
             request.fetch_headers()
         };
-        let validators = self.visit.request.validators(&self.stored.object().head);
+        let validators = request.validators(&self.stored.object().head);
         for (name, value) in validators.iter() {
             headers.push(name, value);
         }
@@ -155,7 +155,10 @@ impl EdgeCacheFilter {
     fn compare(&self, fetch: Fetch, (status, headers): (u16, Headers), now_ms: u64, host: &impl RootHost) {
         let times = (fetch.sent_ms, now_ms);
         let rules = &fetch.visit.policy.rules;
-        let (head, bytes) = (&fetch.stored.object().head, fetch.stored.identity_len());
+        let (head, bytes) = (
+            &fetch.stored.object().head,
+            fetch.stored.measured().identity_len(),
+        );
         match rules.freshened_by_head(&fetch.visit.request, head, &headers, bytes, times) {
             Some(head) => self.serve(fetch, (head, true), now_ms, host),
             None => self.replace(fetch, (status, headers), Vec::new(), now_ms, host),

@@ -28,7 +28,8 @@ pub struct StoredBody {
 }
 
 impl StoredBody {
-    fn identity_len(self) -> u64 {
+    /// How long it is as it came.
+    pub const fn identity_len(self) -> u64 {
         match self.encoding {
             Encoding::Identity => self.bytes,
             Encoding::Zlib { identity_len } => identity_len,
