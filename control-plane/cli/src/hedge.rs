@@ -1,7 +1,6 @@
 //! `weir hedge`: what second tries would do to a service, by the code that the filter runs.
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde::Serialize;
 use weir_hedge::budget::Budget;
 use weir_hedge::policy::Policy;
 use weir_hedge::simulate::{Hedging, Row, Scenario, rows};
@@ -88,48 +87,17 @@ impl ScenarioName {
     }
 }
 
-/// A row for programs.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Simulated {
-    scenario: &'static str,
-    hedges: bool,
-    requests: u64,
-    extra_percent: f64,
-    p50_ms: f64,
-    p95_ms: f64,
-    p99_ms: f64,
-    p999_ms: f64,
-}
-
-impl From<Row> for Simulated {
-    fn from(row: Row) -> Self {
-        Self {
-            scenario: row.scenario,
-            hedges: row.hedges,
-            requests: row.requests,
-            extra_percent: row.extra_percent,
-            p50_ms: row.p50_ms,
-            p95_ms: row.p95_ms,
-            p99_ms: row.p99_ms,
-            p999_ms: row.p999_ms,
-        }
-    }
-}
-
-impl Simulated {
-    fn cells(&self) -> [String; 7] {
-        let ms = |ms: f64| format!("{ms:.1}");
-        [
-            self.scenario.to_owned(),
-            if self.hedges { "yes" } else { "no" }.to_owned(),
-            format!("{:.2}", self.extra_percent),
-            ms(self.p50_ms),
-            ms(self.p95_ms),
-            ms(self.p99_ms),
-            ms(self.p999_ms),
-        ]
-    }
+fn cells(row: &Row) -> [String; 7] {
+    let ms = |ms: f64| format!("{ms:.1}");
+    [
+        row.scenario.to_owned(),
+        if row.hedges { "yes" } else { "no" }.to_owned(),
+        format!("{:.2}", row.extra_percent),
+        ms(row.p50_ms),
+        ms(row.p95_ms),
+        ms(row.p99_ms),
+        ms(row.p999_ms),
+    ]
 }
 
 pub(crate) fn run(command: &HedgeCommand, console: &mut Console<'_>) -> Result<(), Failure> {
@@ -149,13 +117,12 @@ fn simulate(options: &SimulateOptions, console: &mut Console<'_>) -> Result<(), 
             scenarios.len(),
             scenario.name
         ));
-        let pair = rows(std::slice::from_ref(scenario), hedging);
-        simulated.extend(pair.into_iter().map(Simulated::from));
+        simulated.extend(rows(std::slice::from_ref(scenario), hedging));
     }
     let head = [
         "SCENARIO", "HEDGES", "EXTRA %", "P50 MS", "P95 MS", "P99 MS", "P99.9 MS",
     ];
-    let cells: Vec<_> = simulated.iter().map(Simulated::cells).collect();
+    let cells: Vec<_> = simulated.iter().map(cells).collect();
     console.answer(&simulated, || table::render(head, &cells))
 }
 

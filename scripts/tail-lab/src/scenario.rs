@@ -28,10 +28,9 @@ pub(crate) struct Scenario {
     pub(crate) spread_ms: u64,
     /// For how long requests are sent.
     pub(crate) seconds: u64,
-    #[serde(with = "Latencies")]
     pub(crate) latency: Latency,
     #[serde(default)]
-    pub(crate) trouble: Vec<Slower>,
+    pub(crate) trouble: Vec<Trouble>,
     /// Times of which there is a report of their own.
     #[serde(default)]
     pub(crate) windows: Vec<Window>,
@@ -44,46 +43,6 @@ pub(crate) struct Window {
     pub(crate) name: String,
     pub(crate) from_s: f64,
     pub(crate) until_s: f64,
-}
-
-/// One [`Trouble`].
-#[derive(Debug, Deserialize)]
-pub(crate) struct Slower(#[serde(with = "Troubles")] Trouble);
-
-/// [`Latency`], as JSON has it.
-#[derive(Deserialize)]
-#[serde(
-    remote = "Latency",
-    tag = "kind",
-    rename_all = "kebab-case",
-    deny_unknown_fields
-)]
-enum Latencies {
-    Stragglers {
-        median_ms: f64,
-        sigma: f64,
-        part: f64,
-        least_ms: f64,
-    },
-    Bimodal {
-        fast_ms: f64,
-        slow_ms: f64,
-        slow_part: f64,
-    },
-    Pareto {
-        least_ms: f64,
-        alpha: f64,
-    },
-}
-
-/// [`Trouble`], as JSON has it.
-#[derive(Deserialize)]
-#[serde(remote = "Trouble", deny_unknown_fields)]
-struct Troubles {
-    from_s: f64,
-    until_s: f64,
-    replica: Option<usize>,
-    times: f64,
 }
 
 impl Scenario {
@@ -106,7 +65,7 @@ impl Scenario {
 
     /// How long a replica takes for a try that begins so late, milliseconds.
     pub(crate) fn takes_ms(&self, replica: usize, request: usize, attempt: usize, at_s: f64) -> f64 {
-        let slower = self.trouble.iter().map(|Slower(it)| it.slows(replica, at_s));
+        let slower = self.trouble.iter().map(|it| it.slows(replica, at_s));
         self.latency.of_try_ms(self.seed, request, attempt) * slower.product::<f64>()
     }
 }

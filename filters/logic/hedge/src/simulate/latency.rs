@@ -1,11 +1,13 @@
 //! How long a replica takes.
 
 use fastrand::Rng;
+use serde::Deserialize;
 
 use super::draw::{For, normal, rng};
 
 /// A distribution of service times.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Latency {
     /// Log-normal, but for some that are stuck behind something else.
     Stragglers {

@@ -2,12 +2,15 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
+
 use super::run::Run;
 use super::scenario::Scenario;
 use super::world::{Hedging, run};
 
 /// A scenario, with hedges or without.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Row {
     /// The scenario's name.
     pub scenario: &'static str,

@@ -1,5 +1,7 @@
 //! What happens in a simulation.
 
+use serde::Deserialize;
+
 use super::latency::Latency;
 
 /// A service, its load, and what goes wrong.
@@ -32,7 +34,8 @@ pub struct Scenario {
 }
 
 /// A time in which replicas are slower.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Trouble {
     /// From when on, in seconds of the time that is reported.
     pub from_s: f64,
