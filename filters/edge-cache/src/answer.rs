@@ -1,9 +1,10 @@
 //! Answers that are ready to be sent.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use weir_host::HostError;
-use weir_host::port::{ForeignFunctions, HeldStreams, LocalReply};
+use weir_host::port::{ForeignFunctions, HeldStreams, LocalReply, ResponseHost};
 use weir_http_cache::{Answer, BodyPart, Encoding, Headers, Hit};
 
 use crate::envelope::Stored;
@@ -14,6 +15,10 @@ const GZIP_HEADER: usize = 10;
 const GZIP_TRAILER: usize = 8;
 const ZLIB_HEADER: [u8; 2] = [0x78, 0x9c];
 
+/// A body of so many bytes is put in the place of a short one while the answer passes: the host copies a body that it is
+/// given with an answer four times, and one that it is given then once.
+const LARGE: usize = 32 * 1024;
+
 /// An answer.
 #[derive(Debug)]
 pub(crate) struct Ready {
@@ -22,12 +27,21 @@ pub(crate) struct Ready {
     body: Body,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Body {
     None,
     /// A part of what is stored.
     Stored(Stored, Range<usize>),
-    Own(Vec<u8>),
+    Own(Rc<Vec<u8>>),
+}
+
+/// An answer that passes.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    /// It names its content type.
+    typed: bool,
+    /// The body that takes the place of the one that it was sent with.
+    large: Option<Body>,
 }
 
 impl Ready {
@@ -49,9 +63,9 @@ impl Ready {
             (BodyPart::Range { from, to }, Encoding::Identity) => {
                 Body::Stored(stored.clone(), range(from, to)?)
             }
-            (BodyPart::Whole, Encoding::Zlib { .. }) => Body::Own(inflated(stored, host)?),
+            (BodyPart::Whole, Encoding::Zlib { .. }) => Body::Own(Rc::new(inflated(stored, host)?)),
             (BodyPart::Range { from, to }, Encoding::Zlib { .. }) => {
-                Body::Own(inflated(stored, host)?.get(range(from, to)?)?.to_vec())
+                Body::Own(Rc::new(inflated(stored, host)?.get(range(from, to)?)?.to_vec()))
             }
         };
         Some(Self {
@@ -71,19 +85,11 @@ impl Ready {
     }
 
     /// An answer that is not stored.
-    pub(crate) const fn passed_on(status: u16, headers: Headers, body: Vec<u8>) -> Self {
+    pub(crate) fn passed_on(status: u16, headers: Headers, body: Vec<u8>) -> Self {
         Self {
             status,
             headers,
-            body: Body::Own(body),
-        }
-    }
-
-    fn body(&self) -> &[u8] {
-        match &self.body {
-            Body::None => &[],
-            Body::Stored(stored, range) => stored.body().get(range.clone()).unwrap_or_default(),
-            Body::Own(body) => body,
+            body: Body::Own(Rc::new(body)),
         }
     }
 
@@ -96,21 +102,73 @@ impl Ready {
         named.collect()
     }
 
-    fn state(&self) -> State {
-        let typed = self.headers.get("content-type").is_some();
-        State::Answered { typed }
+    /// The answer as it will pass, and the body that it is sent with. HEAD's has none to take another's place.
+    fn begin(&self, visit: &Visit) -> (State, &[u8]) {
+        let body = self.body.bytes();
+        let large = body.len() >= LARGE && !visit.request.is_head();
+        let state = State::Answered(Answered {
+            typed: self.headers.get("content-type").is_some(),
+            large: large.then(|| self.body.clone()),
+        });
+        (
+            state,
+            if large {
+                body.get(..1).unwrap_or_default()
+            } else {
+                body
+            },
+        )
     }
 
     /// Answers the request whose headers are at hand.
     pub(crate) fn send(&self, visit: &Visit, host: &impl LocalReply) -> Result<(), HostError> {
-        visit.set(self.state());
-        host.reply(self.status, &self.headers(), self.body())
+        let (state, body) = self.begin(visit);
+        visit.set(state);
+        host.reply(self.status, &self.headers(), body)
     }
 
     /// Answers a request that was held.
     pub(crate) fn send_held(&self, visit: &Visit, host: &impl HeldStreams) -> Result<(), HostError> {
-        visit.set(self.state());
-        host.answer_held(visit.stream, self.status, &self.headers(), self.body())
+        let (state, body) = self.begin(visit);
+        visit.set(state);
+        host.answer_held(visit.stream, self.status, &self.headers(), body)
+    }
+}
+
+impl Body {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::None => &[],
+            Self::Stored(stored, range) => stored.body().get(range.clone()).unwrap_or_default(),
+            Self::Own(body) => body,
+        }
+    }
+}
+
+impl Answered {
+    /// Its headers pass. Envoy gives an answer without a content type one, and any the length of the body that it was sent with,
+    /// which stays where another can't be told of.
+    pub(crate) fn see_headers(&mut self, host: &impl ResponseHost) -> Result<(), HostError> {
+        let untyped = if self.typed {
+            Ok(())
+        } else {
+            host.remove("content-type")
+        };
+        let Some(large) = &self.large else {
+            return untyped;
+        };
+        let length = large.bytes().len().to_string();
+        host.set("content-length", length.as_bytes())
+            .inspect_err(|_| self.large = None)
+            .and(untyped)
+    }
+
+    /// Its body passes.
+    pub(crate) fn see_body(&mut self, host: &impl ResponseHost) -> Result<(), HostError> {
+        match self.large.take() {
+            Some(large) => host.set_response_body(large.bytes()),
+            None => Ok(()),
+        }
     }
 }
 

@@ -43,7 +43,12 @@ pub(crate) fn open(bytes: &[u8]) -> Option<(u64, Object)> {
 impl Stored {
     /// The object in what was stored; none where it is none.
     pub(crate) fn read(content: Rc<Content>) -> Option<Self> {
-        let envelope = content.read_once(Envelope::read)?;
+        let envelope = content.read_once(|bytes| {
+            let envelope = Envelope::read(bytes)?;
+            // What its head holds in buffers of its own stood before the body.
+            let size = size_of::<Envelope>() + envelope.body_at;
+            Some((envelope, size))
+        })?;
         Some(Self { content, envelope })
     }
 

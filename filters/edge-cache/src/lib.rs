@@ -13,7 +13,7 @@
 //! * whatever fails, the client's request goes on as if there were no cache.
 //!
 //! All workers of a process have one cache: it stands in shared data, and each worker keeps copies of what it serves often. A
-//! hit makes four calls to the host: the headers, the time, the directory of the key's arena, the answer.
+//! hit makes four calls to the host: the headers, the time, whether the key's arena has changed, the answer.
 //!
 //! Not for: answers that differ by client in a way that neither the key nor `Vary` names.
 

@@ -22,9 +22,10 @@ impl EdgeCacheFilter {
             return;
         };
         let seen = match visit.take() {
-            State::Answered { typed } => {
-                visit.set(State::Answered { typed });
-                untyped(typed, host)
+            State::Answered(mut answered) => {
+                let seen = answered.see_headers(host);
+                visit.set(State::Answered(answered));
+                seen
             }
             State::Unsafe => self.see_unsafe(visit, ends, host),
             State::Forwarded(forwarded) => self.see_forwarded(visit, forwarded, ends, host),
@@ -173,10 +174,24 @@ impl EdgeCacheFilter {
         let Some(visit) = &exchange.0 else {
             return;
         };
-        let mut forwarded = match visit.take() {
-            State::Forwarded(forwarded) => forwarded,
-            other => return visit.set(other),
-        };
+        match visit.take() {
+            State::Forwarded(forwarded) => self.see_part(visit, forwarded, (size, ends), host),
+            State::Answered(mut answered) => {
+                if let Err(error) = answered.see_body(host) {
+                    self.log(error, "an answer has lost its body", host);
+                }
+            }
+            other => visit.set(other),
+        }
+    }
+
+    fn see_part(
+        &self,
+        visit: &Rc<Visit>,
+        mut forwarded: Box<Forwarded>,
+        (size, ends): (usize, bool),
+        host: &impl ResponseHost,
+    ) {
         let max_bytes = visit.policy.spec().limits.object_bytes;
         let kept = match &mut forwarded.capture {
             Some(_) if size == 0 => true,
@@ -252,15 +267,6 @@ pub(crate) fn spares(status: Option<u16>, why: NotStored) -> bool {
             why,
             NotStored::Authorization | NotStored::Method | NotStored::Partial
         )
-}
-
-/// Envoy gives an answer without a content type one.
-fn untyped(typed: bool, host: &impl ResponseHost) -> Result<(), HostError> {
-    if typed {
-        Ok(())
-    } else {
-        host.remove("content-type")
-    }
 }
 
 /// Whether the response is the origin's, not one that Envoy or another filter made.

@@ -13,6 +13,10 @@ impl<H: SharedData> SharedValues for Values<'_, H> {
         Ok(found.map(|(value, version)| (value, version.0)))
     }
 
+    fn touch(&self, key: &[u8]) -> Result<(), Failed> {
+        self.0.touch(key).map_err(|_| Failed)
+    }
+
     fn store(&self, key: &[u8], value: &[u8], expected: Option<u32>) -> Result<(), StoreError> {
         match self.0.store(key, value, expected.map(Version)) {
             Ok(()) => Ok(()),

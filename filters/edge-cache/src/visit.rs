@@ -6,6 +6,7 @@ use std::rc::Rc;
 use weir_host::port::StreamId;
 use weir_http_cache::CacheRequest;
 
+use crate::answer::Answered;
 use crate::forwarded::Forwarded;
 use crate::policy::Policy;
 
@@ -36,11 +37,8 @@ pub(crate) enum State {
     New,
     /// It waits for an answer that another request, or one of the filter's own, fetches.
     Held,
-    /// It was answered here. `typed`: the answer has a content type of its own.
-    Answered {
-        /// The answer names its content type.
-        typed: bool,
-    },
+    /// It was answered here.
+    Answered(Answered),
     /// It went on, and its answer may be kept.
     Forwarded(Box<Forwarded>),
     /// It may have changed what is stored.

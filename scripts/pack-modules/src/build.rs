@@ -1,6 +1,7 @@
 //! Runs cargo.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -52,10 +53,19 @@ fn rust_flags(root: &Path) -> Result<String> {
     let mut flags = vec![format!("--remap-path-prefix={}=weir", utf8(root)?)];
     if let Some(home) = home {
         flags.push(format!("--remap-path-prefix={}=cargo", utf8(&home)?));
+        for crates in registries(&home) {
+            flags.push(format!("--remap-path-prefix={}=crate", utf8(&crates)?));
+        }
     }
     let given = env::var("RUSTFLAGS").unwrap_or_default();
     flags.extend(given.split_whitespace().map(str::to_owned));
     Ok(flags.join("\u{1f}"))
+}
+
+/// Where crates lie, in folders named after the place that they were fetched from.
+fn registries(home: &Path) -> Vec<PathBuf> {
+    let folders = fs::read_dir(home.join("registry/src")).into_iter().flatten();
+    folders.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }
 
 fn utf8(path: &Path) -> Result<&str> {

@@ -1,7 +1,7 @@
 //! What is stored answers, on whichever worker.
 
 use serde_json::json;
-use weir_wasm_tests::{Answer, Request};
+use weir_wasm_tests::{Answer, Request, Response};
 
 use crate::fixture::{Cached, cache_status, is_hit, plain, plain_with, text};
 use crate::origin::{fresh, path, tagged};
@@ -154,6 +154,30 @@ fn what_is_long_and_what_is_empty_is_served_whole() {
         }
     }
     assert_eq!(cached.origin.count(), 4);
+}
+
+#[test]
+fn a_large_answer_is_whole_and_says_how_long_it_is_whoever_asks_for_it() {
+    let cached = Cached::on(2, &plain());
+    let body: Vec<u8> = (0..60_000).map(|at: usize| (at % 251) as u8).collect();
+    cached.origin.always(fresh(60).body(body.clone()));
+    let said = |answer: &Response| answer.headers.text("content-length");
+    for exchange in cached.crowd(8, "/a") {
+        let answer = exchange.response().unwrap();
+        assert_eq!((answer.status, answer.body == body), (200, true), "{exchange}");
+    }
+    for worker in [0, 1, 0] {
+        let answer = cached.get(worker, "/a");
+        assert!(is_hit(&answer) && answer.body == body);
+        assert_eq!(said(&answer).as_deref(), Some("60000"));
+    }
+    let part = cached.ask(1, Request::get("/a").header("range", "bytes=1-40000"));
+    assert_eq!((part.status, &part.body[..]), (206, &body[1..=40_000]));
+    assert_eq!(said(&part).as_deref(), Some("40000"));
+    let head = cached.ask(0, Request::new("HEAD", "/a"));
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(said(&head).as_deref(), Some("60000"));
+    assert_eq!(cached.origin.count(), 1);
 }
 
 #[test]

@@ -225,6 +225,12 @@ impl SharedData for Stream {
         Ok(self.process.load(key))
     }
 
+    fn touch(&self, key: &[u8]) -> Result<(), HostError> {
+        self.call(Call::Store, &String::from_utf8_lossy(key))?;
+        self.process.set_shared(key, &[]);
+        Ok(())
+    }
+
     fn store(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), HostError> {
         self.call(Call::Store, &String::from_utf8_lossy(key))?;
         self.process.store(key, value, expected)
@@ -321,6 +327,11 @@ impl ResponseBody for Stream {
         let mut part = self.body.borrow().clone();
         part.truncate(max_bytes);
         Ok(part)
+    }
+
+    fn set_response_body(&self, bytes: &[u8]) -> Result<(), HostError> {
+        self.set_body(bytes);
+        Ok(())
     }
 }
 

@@ -150,6 +150,11 @@ impl SharedData for Worker {
         Ok(self.process.load(key))
     }
 
+    fn touch(&self, key: &[u8]) -> Result<(), HostError> {
+        self.process.set_shared(key, &[]);
+        Ok(())
+    }
+
     fn store(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), HostError> {
         if self.unwritable.borrow().iter().any(|known| known == key) {
             return Err(HostError::Status(10));

@@ -38,6 +38,13 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
+    fn proxy_set_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        size: usize,
+        bytes: *const u8,
+        bytes_size: usize,
+    ) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_get_header_map_value(
         map: u32,
@@ -159,6 +166,14 @@ pub(super) fn buffer(buffer: Buffer, max_size: usize) -> Result<Vec<u8>, HostErr
         )
     })?;
     Ok(handed.into_vec())
+}
+
+/// Puts bytes in the place of all that a buffer holds.
+pub(super) fn set_buffer(buffer: Buffer, bytes: &[u8]) -> Result<(), HostError> {
+    // SAFETY: as in `log`.
+    HostError::check(unsafe {
+        proxy_set_buffer_bytes(buffer as u32, 0, usize::MAX, bytes.as_ptr(), bytes.len())
+    })
 }
 
 pub(super) fn header_pairs(map: Map) -> Result<Vec<u8>, HostError> {

@@ -13,9 +13,11 @@ use crate::port::{
 };
 use crate::wasm::abi::{self, Buffer, Map};
 
-/// Stores a shared value only if there is none: Envoy compares the number only where the key exists, its own numbers
-/// count up from 1, and 0 would mean "whatever it is".
+/// Stores a shared value only if there is none: Envoy compares the number only where the key exists, and its own numbers
+/// count up from 1.
 const ABSENT: u32 = u32::MAX;
+/// Stores a shared value whatever is there.
+const ANY: u32 = 0;
 
 /// Envoy, through the ABI. Every call acts on the context whose callback runs.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +91,10 @@ impl ResponseBody for Envoy {
     fn response_body(&self, max_bytes: usize) -> Result<Vec<u8>, HostError> {
         abi::buffer(Buffer::ResponseBody, max_bytes)
     }
+
+    fn set_response_body(&self, bytes: &[u8]) -> Result<(), HostError> {
+        abi::set_buffer(Buffer::ResponseBody, bytes)
+    }
 }
 
 impl Log for Envoy {
@@ -140,6 +146,10 @@ impl SharedData for Envoy {
     fn load(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Version)>, HostError> {
         let found = abi::shared_data(key)?;
         Ok(found.map(|(value, cas)| (value, Version(cas))))
+    }
+
+    fn touch(&self, key: &[u8]) -> Result<(), HostError> {
+        abi::set_shared_data(key, &[], ANY)
     }
 
     fn store(&self, key: &[u8], value: &[u8], expected: Option<Version>) -> Result<(), HostError> {

@@ -19,6 +19,8 @@ pub struct Content {
     start: usize,
     judged: Cell<Judged>,
     read: OnceCell<Option<Rc<dyn Any>>>,
+    /// Bytes that `read` takes.
+    read_size: Cell<usize>,
 }
 
 /// The stamp of a value; none if it is empty.
@@ -43,6 +45,7 @@ impl Content {
             bytes,
             judged: Cell::default(),
             read: OnceCell::new(),
+            read_size: Cell::new(0),
         };
         content.is(stamp, key).then_some(content)
     }
@@ -56,14 +59,18 @@ impl Content {
         self.bytes.get(HEADER..self.start) == Some(key.text)
     }
 
-    /// Bytes that it takes.
+    /// Bytes that it takes, with what was read of it.
     pub(crate) const fn size(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.read_size.get()
     }
 
-    /// What `read` makes of it, which is kept with it; none: nothing.
-    pub fn read_once<T: 'static>(&self, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<Rc<T>> {
-        let read = || read(self).map(|it| Rc::new(it) as Rc<dyn Any>);
+    /// What `read` makes of it, which is kept with it, and how many bytes that takes; none: nothing.
+    pub fn read_once<T: 'static>(&self, read: impl FnOnce(&[u8]) -> Option<(T, usize)>) -> Option<Rc<T>> {
+        let read = || {
+            let (it, size) = read(self)?;
+            self.read_size.set(size);
+            Some(Rc::new(it) as Rc<dyn Any>)
+        };
         let known = self.read.get_or_init(read).clone()?;
         known.downcast().ok()
     }

@@ -55,7 +55,7 @@ impl Layout {
 
     /// How many keys of shared data a store ever uses.
     pub const fn shared_keys(&self) -> u64 {
-        self.arenas() as u64 * (1 + WAYS as u64) + 1
+        self.arenas() as u64 * (2 + WAYS as u64) + 1
     }
 
     /// The arena of a key: the hash's high bits.

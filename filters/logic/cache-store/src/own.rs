@@ -5,11 +5,16 @@ use std::rc::Rc;
 
 use lru::LruCache;
 
+use crate::arena::Record;
 use crate::content::Content;
 use crate::key::Key;
 
-/// What keeping a copy costs beside its bytes.
-const OVERHEAD: usize = 160;
+/// What keeping a copy costs beside its content.
+const OVERHEAD: usize = 240;
+
+/// With no room left, one in so many objects is copied: where those in use take a little more than there is, most of them
+/// stay, in place of each going just before it is asked for again.
+const ADMITTED: usize = 4;
 
 /// Copies by the hash of their key, those used least recently first to go.
 #[derive(Debug)]
@@ -17,12 +22,20 @@ pub(crate) struct Own {
     copies: LruCache<u64, Copied, BuildHasherDefault<Hashed>>,
     bytes: usize,
     most: usize,
+    /// The copy that came last: what is read of it is read after it came.
+    last: Option<u64>,
+    /// Objects for which there was no room.
+    crowded: usize,
 }
 
 #[derive(Debug)]
 struct Copied {
     stamp: u64,
     content: Rc<Content>,
+    /// What it was last counted as.
+    cost: usize,
+    /// The record that led to it, and the mark of the arena in which that stood.
+    known: Option<(Record, u32)>,
 }
 
 /// The hash of a hash: itself.
@@ -43,7 +56,7 @@ impl Hasher for Hashed {
     }
 }
 
-const fn cost(content: &Content) -> usize {
+fn cost(content: &Content) -> usize {
     content.size() + OVERHEAD
 }
 
@@ -53,7 +66,14 @@ impl Own {
             copies: LruCache::unbounded_with_hasher(BuildHasherDefault::default()),
             bytes: 0,
             most,
+            last: None,
+            crowded: 0,
         }
+    }
+
+    /// There is a copy, current or not.
+    pub(crate) fn has(&self, key: &Key<'_>) -> bool {
+        self.copies.contains(&key.hash)
     }
 
     /// The copy of what is stored now. One of what was stored before goes.
@@ -66,25 +86,66 @@ impl Own {
         None
     }
 
-    /// Keeps a copy. What is larger than all that may be kept is not.
+    /// The copy, and the record that led to it, if the arena still has the mark that it had then.
+    pub(crate) fn unchanged(&mut self, key: &Key<'_>, mark: u32) -> Option<(Record, Rc<Content>)> {
+        let copied = self.copies.get(&key.hash)?;
+        let (record, seen) = copied.known?;
+        (seen == mark && copied.content.is_for(key)).then(|| (record, Rc::clone(&copied.content)))
+    }
+
+    /// `record`, of an arena that had this mark before it was read, leads to the copy.
+    pub(crate) fn confirm(&mut self, record: &Record, mark: u32) {
+        let copied = self.copies.peek_mut(&record.fingerprint);
+        if let Some(copied) = copied.filter(|copied| copied.stamp == record.stamp) {
+            copied.known = Some((*record, mark));
+        }
+    }
+
+    /// Keeps a copy, if it may be.
     pub(crate) fn put(&mut self, key: &Key<'_>, stamp: u64, content: &Rc<Content>) {
+        self.count_last();
         self.forget(key.hash);
-        if cost(content) > self.most {
+        let cost = cost(content);
+        if !self.admits(cost) {
             return;
         }
-        self.bytes += cost(content);
-        let content = Rc::clone(content);
-        self.copies.put(key.hash, Copied { stamp, content });
+        self.bytes += cost;
+        let copied = Copied {
+            stamp,
+            content: Rc::clone(content),
+            cost,
+            known: None,
+        };
+        self.copies.put(key.hash, copied);
+        self.last = Some(key.hash);
         while self.bytes > self.most
             && let Some((_, copied)) = self.copies.pop_lru()
         {
-            self.bytes -= cost(&copied.content);
+            self.bytes -= copied.cost;
+        }
+    }
+
+    /// What is larger than all that may be kept is never.
+    const fn admits(&mut self, cost: usize) -> bool {
+        if self.bytes + cost <= self.most {
+            return true;
+        }
+        self.crowded = self.crowded.wrapping_add(1);
+        self.crowded.is_multiple_of(ADMITTED) && cost <= self.most
+    }
+
+    fn count_last(&mut self) {
+        let last = self.last.take().and_then(|hash| self.copies.peek_mut(&hash));
+        if let Some(copied) = last {
+            self.bytes -= copied.cost;
+            copied.cost = cost(&copied.content);
+            self.bytes += copied.cost;
         }
     }
 
     fn forget(&mut self, hash: u64) {
         if let Some(copied) = self.copies.pop(&hash) {
-            self.bytes -= cost(&copied.content);
+            self.bytes -= copied.cost;
         }
     }
 }

@@ -62,9 +62,18 @@ impl Store {
         &self.layout
     }
 
-    /// What is known of a key. One read of shared data where this worker has a copy that is current, two where it has none.
+    /// What is known of a key. One read of shared data, of a value without bytes, where this worker has a copy, and nothing has changed
+    /// in its arena since it was used last; one more of the arena where something has, and one more of the object where the
+    /// worker has no copy that is current.
     pub fn look_up(&self, shared: &dyn SharedValues, key: &Key<'_>, now_ms: u64) -> Result<Found, Failed> {
         let number = self.layout.arena_of(key.hash);
+        // Read before the arena, so that a change after that is one of the mark too.
+        let mark = self.mark(shared, key, number)?;
+        let unchanged = mark.and_then(|mark| self.own.borrow_mut().unchanged(key, mark));
+        if let Some((record, content)) = unchanged {
+            let filling = self.filling(&record, now_ms);
+            return Ok(stored(&record, record.stamp, content, Tier::Own, filling));
+        }
         for _ in 0..ATTEMPTS {
             let loaded = self.load_arena(shared, number)?;
             let Some(record) = loaded.arena.find(key.hash) else {
@@ -77,12 +86,21 @@ impl Store {
                 return Ok(not_stored(&record, filling, now_ms));
             };
             if let Some((content, tier)) = self.content(shared, key, number, &record)? {
-                self.note_use(shared, number, loaded, record);
+                self.note_use(shared, number, loaded, record, mark);
                 return Ok(stored(&record, stamp, content, tier, filling));
             }
             self.drop_broken(shared, number, loaded, record)?;
         }
         Err(Failed)
+    }
+
+    /// The mark of the arena, for a key of which this worker has a copy.
+    fn mark(&self, shared: &dyn SharedValues, key: &Key<'_>, arena: u32) -> Result<Option<u32>, Failed> {
+        if !self.own.borrow().has(key) {
+            return Ok(None);
+        }
+        let found = shared.load(&self.names.mark(arena))?;
+        Ok(found.map(|(_, version)| version))
     }
 
     /// What a record refers to; none if something else stands there.
@@ -106,10 +124,20 @@ impl Store {
         }))
     }
 
-    /// Counts a use, for eviction: a few times only, so that what is used much costs no writes. Where another worker is faster,
-    /// it is not counted.
-    fn note_use(&self, shared: &dyn SharedValues, number: u32, mut loaded: Loaded, mut record: Record) {
+    /// Counts a use, for eviction: a few times only, so that what is used much costs no writes, and is found without its arena.
+    /// Where another worker is faster, it is not counted.
+    fn note_use(
+        &self,
+        shared: &dyn SharedValues,
+        number: u32,
+        mut loaded: Loaded,
+        mut record: Record,
+        mark: Option<u32>,
+    ) {
         if record.uses >= MOST_USES {
+            if let Some(mark) = mark {
+                self.own.borrow_mut().confirm(&record, mark);
+            }
             self.remember(number, loaded);
             return;
         }
@@ -163,14 +191,18 @@ impl Store {
         Ok(Loaded { arena, version })
     }
 
-    /// Writes an arena that was changed. False: another worker was faster.
+    /// Writes an arena that was changed, and marks it so. False: another worker was faster.
     fn swap(&self, shared: &dyn SharedValues, number: u32, loaded: &Loaded) -> Result<bool, Failed> {
-        swap(
+        let swapped = swap(
             shared,
             &self.names.arena(number),
             loaded.arena.as_bytes(),
             loaded.version,
-        )
+        )?;
+        if swapped {
+            shared.touch(&self.names.mark(number))?;
+        }
+        Ok(swapped)
     }
 
     /// Changes an arena: `work` says whether it has changed it, and may be done again on what another worker has made of it.

@@ -2,8 +2,13 @@
 
 use weir_policy::hash::hash64;
 
+use crate::arena::NO_WAY;
+
 /// 2^64 by the golden ratio, odd: numbers of arenas that follow one another give names that have nothing in common.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// No way has this number.
+const MARK: u8 = NO_WAY;
 
 /// The keys of a store's values. Short: there are many, and they are kept for ever.
 ///
@@ -11,6 +16,7 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 /// | --- | --- |
 /// | the store's eight bytes | [`Totals`](crate::Totals) |
 /// | these, and an arena's number (four bytes) | the arena |
+/// | that, and [`MARK`] | no bytes, and another version after each change of the arena |
 /// | these, and a way (a byte) | an object |
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Names {
@@ -32,6 +38,10 @@ impl Names {
         let [a, b, c, d, e, f, g, h] = self.prefix;
         let [i, j, k, l] = number.to_le_bytes();
         [a, b, c, d, e, f, g, h, i, j, k, l]
+    }
+
+    pub(super) const fn mark(&self, arena: u32) -> [u8; 13] {
+        self.object(arena, MARK)
     }
 
     pub(super) const fn object(&self, arena: u32, way: u8) -> [u8; 13] {

@@ -16,7 +16,7 @@ fn what_one_worker_stores_another_serves() {
 }
 
 #[test]
-fn a_hit_reads_once_with_a_copy_and_twice_without_and_writes_only_while_uses_count() {
+fn a_hit_reads_no_bytes_with_a_copy_of_an_unchanged_arena_and_writes_only_while_uses_count() {
     let (world, one) = (World::default(), worker(1));
     let key = Key::new(b"a");
     put(&one, &world, &key, Kind::Object, b"body");
@@ -27,7 +27,56 @@ fn a_hit_reads_once_with_a_copy_and_twice_without_and_writes_only_while_uses_cou
             world.calls()
         })
         .collect();
-    assert_eq!(costs, [(2, 1), (1, 1), (1, 0), (1, 0)]);
+    assert_eq!(costs, [(2, 2), (2, 2), (2, 0), (1, 0)]);
+    world.loaded_bytes();
+    object(&one, &world, &key).unwrap();
+    assert_eq!(world.loaded_bytes(), 0);
+}
+
+#[test]
+fn a_copy_of_an_unchanged_arena_goes_with_the_first_change() {
+    let settled = || {
+        let (world, one, other) = (World::default(), worker(1), worker(2));
+        let stamp = put(&one, &world, &Key::new(b"a"), Kind::Object, b"old");
+        for store in [&one, &other].into_iter().cycle().take(12) {
+            assert_eq!(object(store, &world, &Key::new(b"a")).unwrap().0, b"old");
+        }
+        (world, one, other, stamp)
+    };
+    let key = Key::new(b"a");
+    let (world, one, other, _) = settled();
+    one.invalidate(&world, &key).unwrap();
+    assert_eq!(object(&other, &world, &key), None);
+    let (world, one, other, stamp) = settled();
+    let claim = one.claim(&world, &key, &crate::fill(NOW, Some(stamp))).unwrap();
+    let Found::Object(found) = other.look_up(&world, &key, NOW).unwrap() else {
+        panic!("no object");
+    };
+    assert!(found.refreshing.is_some());
+    let weir_cache_store::Claim::Leader(token) = claim else {
+        panic!("{claim:?}");
+    };
+    one.store(&world, token, &key, Kind::Object, b"new", NOW).unwrap();
+    assert_eq!(object(&other, &world, &key).unwrap().0, b"new");
+    let (world, one, other, _) = settled();
+    one.clear(&world).unwrap();
+    assert_eq!(object(&other, &world, &key), None);
+}
+
+#[test]
+fn of_objects_that_take_a_little_more_than_a_workers_memory_most_have_a_copy() {
+    let (world, one) = (World::default(), worker(1));
+    let keys = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|key| Key::new(key.as_bytes()));
+    for key in &keys {
+        put(&one, &world, key, Kind::Object, &[b'x'; 9_000]);
+    }
+    let tier = |key| match one.look_up(&world, key, NOW).unwrap() {
+        Found::Object(found) => found.tier,
+        other => panic!("{other:?}"),
+    };
+    let rounds = (0..40).flat_map(|_| &keys).map(tier);
+    let own = rounds.filter(|tier| *tier == Tier::Own).count();
+    assert!(own > 40 * keys.len() / 2, "{own}");
 }
 
 #[test]
@@ -36,7 +85,7 @@ fn a_miss_reads_once_and_writes_once() {
     let key = Key::new(b"a");
     assert_eq!(object(&one, &world, &key), None);
     let _token = lead(&one, &world, &key);
-    assert_eq!(world.calls(), (1, 1));
+    assert_eq!(world.calls(), (1, 2));
 }
 
 #[test]

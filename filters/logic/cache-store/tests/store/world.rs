@@ -17,6 +17,8 @@ pub(crate) struct World<'w> {
     versions: Cell<u32>,
     loads: Cell<usize>,
     stores: Cell<usize>,
+    touches: Cell<usize>,
+    loaded: Cell<usize>,
     /// Done just before the n-th store of all.
     before_store: RefCell<Vec<(usize, Work<'w>)>>,
     /// Each store fails, or each load.
@@ -37,7 +39,12 @@ impl<'w> World<'w> {
 
     /// How many values were read and written since this was asked last.
     pub(crate) fn calls(&self) -> (usize, usize) {
-        (self.loads.take(), self.stores.take())
+        (self.loads.take(), self.stores.take() + self.touches.take())
+    }
+
+    /// How many bytes were read since this was asked last.
+    pub(crate) fn loaded_bytes(&self) -> usize {
+        self.loaded.take()
     }
 
     /// Writes a value, whatever is there.
@@ -72,7 +79,19 @@ impl SharedValues for World<'_> {
         if self.failing.get() {
             return Err(Failed);
         }
-        Ok(self.values.borrow().get(key).cloned())
+        let found = self.values.borrow().get(key).cloned();
+        let bytes = found.as_ref().map_or(0, |(bytes, _)| bytes.len());
+        self.loaded.set(self.loaded.get() + bytes);
+        Ok(found)
+    }
+
+    fn touch(&self, key: &[u8]) -> Result<(), Failed> {
+        if self.failing.get() {
+            return Err(Failed);
+        }
+        self.touches.set(self.touches.get() + 1);
+        self.put(key, &[]);
+        Ok(())
     }
 
     fn store(&self, key: &[u8], value: &[u8], expected: Option<u32>) -> Result<(), StoreError> {
