@@ -8,6 +8,9 @@
 //! `won-estimate` and `wasted-estimate`, by whether it came as long after the second try as answers usually take, since which one did can't
 //! be read; `unreadable`: the number of tries was missing or absurd, and the token counts as spent.
 //!
+//! `weir_hedge_clock_steps_total.filter.request-hedge.policy.<p>` counts requests after which the clock shows a time before them, or
+//! one so long after that Envoy would have given them up: how long they took is not known, and nothing is learnt from it.
+//!
 //! Of a policy in shadow both are what would be, beside `weir_hedge_shadow_saved_ms_total.filter.request-hedge.policy.<p>`, the
 //! milliseconds that clients would have waited less, and [`Histogram`].
 
@@ -20,6 +23,7 @@ use crate::histogram::Histogram;
 
 const DECISIONS: &str = "weir_hedge_decisions_total.filter.request-hedge.decision";
 const HEDGES: &str = "weir_hedge_hedges_total.filter.request-hedge.outcome";
+const CLOCK_STEPS: &str = "weir_hedge_clock_steps_total.filter.request-hedge";
 const SAVED: &str = "weir_hedge_shadow_saved_ms_total.filter.request-hedge";
 
 #[derive(Debug)]
@@ -35,6 +39,7 @@ pub(crate) struct Counts {
     pub(crate) won: Rc<Counter>,
     pub(crate) wasted: Rc<Counter>,
     pub(crate) unreadable: Rc<Counter>,
+    pub(crate) clock_step: Rc<Counter>,
     pub(crate) shadow: Option<ShadowCounts>,
 }
 
@@ -63,6 +68,7 @@ impl Counts {
             won: hedge("won-estimate"),
             wasted: hedge("wasted-estimate"),
             unreadable: hedge("unreadable"),
+            clock_step: counters.counter(&format!("{CLOCK_STEPS}.policy.{policy}")),
             shadow: shadow.then(|| ShadowCounts {
                 saved_ms: counters.counter(&format!("{SAVED}.policy.{policy}")),
                 without: Histogram::new("without", &policy, counters),

@@ -45,6 +45,7 @@
 mod armed;
 mod client_headers;
 mod counts;
+mod delays;
 mod eligible;
 mod exchange;
 mod histogram;
@@ -128,11 +129,17 @@ impl Filter for RequestHedgeFilter {
     fn on_tick(&self, host: &impl RootHost) {
         match host.now_ns() {
             Ok(now) => {
-                let ticks = self.policies.iter().map(|policy| policy.tick(now, host));
+                let ticks = self
+                    .policies
+                    .iter()
+                    .map(|policy| policy.tick(&self.memory, now, host));
                 ticks.for_each(|ticked| self.log_error(ticked, "tick", host));
             }
             Err(error) => self.log_error(Err(error), "tick", host),
         }
+        let is_in_force =
+            |name: &str, cluster: &str| self.policies.iter().any(|policy| policy.is_for(name, cluster));
+        self.memory.delays.keep(is_in_force, host);
         self.memory.forget_unused();
     }
 }

@@ -9,6 +9,8 @@ use weir_hedge::route::Route;
 use weir_host::port::SharedData;
 use weir_host::{HostError, VmNumber};
 
+use crate::delays::Delays;
+
 /// What is known, by the name of the record in shared data.
 type Named<T> = RefCell<Vec<(String, Rc<RefCell<T>>)>>;
 
@@ -18,6 +20,7 @@ pub struct Memory {
     number: VmNumber,
     routes: Named<Route>,
     purses: Named<Purse>,
+    pub(crate) delays: Delays,
 }
 
 impl Memory {

@@ -7,7 +7,7 @@ use weir_hedge::budget::{Budget, Occasion, Purse};
 use weir_hedge::overload::OverloadPolicy;
 use weir_hedge::route::Route;
 use weir_host::port::{Host, RootHost, SharedData};
-use weir_host::{Counters, Gauge, HostError, label};
+use weir_host::{Counters, HostError};
 use weir_policy::compiled::request_hedge::CompiledHedgePolicy;
 
 use crate::counts::Counts;
@@ -26,6 +26,8 @@ pub(crate) struct Policy {
     pub(crate) counts: Counts,
     /// The shortest timeout of the routes that its requests take, milliseconds.
     pub(crate) timeout_ms: Option<u64>,
+    /// The longest of them.
+    pub(crate) longest_ms: Option<u64>,
     name: String,
     /// Before the names of its records.
     prefix: String,
@@ -40,8 +42,8 @@ pub(crate) struct PolicyRoute {
     cluster: String,
     record: String,
     policy: weir_hedge::policy::Policy,
-    /// `weir_hedge_delay_ms.filter.request-hedge.policy.<p>.cluster.<c>`; 0: no second try leaves.
-    delay: Option<Gauge>,
+    /// Its delay is shown.
+    has_gauge: bool,
 }
 
 impl Policy {
@@ -49,12 +51,18 @@ impl Policy {
         Self {
             counts: Counts::new(&name, spec.shadow, counters),
             timeout_ms: spec.route_timeouts_ms.values().min().copied(),
+            longest_ms: spec.route_timeouts_ms.values().max().copied(),
             prefix: format!("{slot}/{name}"),
             routes: RefCell::default(),
             purse: OnceCell::new(),
             name,
             spec,
         }
+    }
+
+    /// Whether it is the policy of this name, and for this cluster.
+    pub(crate) fn is_for(&self, name: &str, cluster: &str) -> bool {
+        self.name == name && self.spec.clusters.iter().any(|known| known == cluster)
     }
 
     /// What is known of the requests to a cluster, if the policy is for it.
@@ -74,18 +82,12 @@ impl Policy {
     /// Another quantile is another record: it keeps quantiles.
     fn new_route(&self, cluster: &str, has_gauge: bool, memory: &Memory) -> PolicyRoute {
         let record = format!("{}/route/{}/{cluster}", self.prefix, self.spec.quantile_ppm);
-        let delay = || {
-            let (policy, cluster) = (label(&self.name), label(cluster));
-            Gauge::new(format!(
-                "weir_hedge_delay_ms.filter.request-hedge.policy.{policy}.cluster.{cluster}"
-            ))
-        };
         let policy = logic(&self.spec);
         PolicyRoute {
             route: memory.route(&record, policy),
             policy,
             cluster: cluster.to_owned(),
-            delay: has_gauge.then(delay),
+            has_gauge,
             record,
         }
     }
@@ -126,14 +128,30 @@ impl Policy {
     }
 
     /// What time brings: to all of them, whichever fails first.
-    pub(crate) fn tick(&self, now: u64, host: &impl RootHost) -> Result<(), HostError> {
+    pub(crate) fn tick(&self, memory: &Memory, now: u64, host: &impl RootHost) -> Result<(), HostError> {
         let purse = self.purse.get();
         let settled = purse.map_or(Ok(()), |purse| self.settle(purse, Occasion::Tick, now, host));
         let routes = self.routes.borrow();
         routes.iter().fold(settled, |outcome, route| {
             let synced = route.sync(now, host);
-            outcome.and(synced).and(route.show(now, host))
+            outcome.and(synced).and(self.show(route, memory, now, host))
         })
+    }
+
+    fn show(
+        &self,
+        route: &PolicyRoute,
+        memory: &Memory,
+        now: u64,
+        host: &impl RootHost,
+    ) -> Result<(), HostError> {
+        if !route.has_gauge {
+            return Ok(());
+        }
+        let delay_ms = route.route.borrow().delay_ms(None, now).unwrap_or(0);
+        memory
+            .delays
+            .show((&self.name, &route.cluster), delay_ms.into(), host)
     }
 }
 
@@ -148,14 +166,6 @@ impl PolicyRoute {
         // Another configuration may have it go by another policy meanwhile.
         route.follow(&self.policy);
         route.sync(&value, now).map_err(host_error)
-    }
-
-    fn show(&self, now: u64, host: &impl RootHost) -> Result<(), HostError> {
-        let Some(gauge) = &self.delay else {
-            return Ok(());
-        };
-        let delay = self.route.borrow().delay_ms(None, now).unwrap_or(0);
-        gauge.set(delay.into(), host)
     }
 }
 

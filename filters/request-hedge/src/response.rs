@@ -10,6 +10,8 @@ use crate::eligible::number;
 use crate::exchange::Sent;
 
 const NANOS_PER_MILLI: u64 = 1_000_000;
+/// An answer that takes so much longer than its route's timeout does not: the clock has stepped.
+const LATE_MS: u64 = 1_000;
 /// What Envoy says where the service did not answer in time.
 const GATEWAY_TIMEOUT: u64 = 504;
 /// Statuses that may say when to come back.
@@ -35,19 +37,23 @@ impl RequestHedgeFilter {
 
     fn learn(&self, sent: Sent, outcome: Outcome, pushback_ms: Option<u64>, host: &impl Host) {
         let now = host.now_ns().unwrap_or(sent.started);
-        let took_ns = now.saturating_sub(sent.started);
+        let took = took_ns(&sent, now);
+        let took_ns = took.unwrap_or_default();
+        if took.is_none() {
+            sent.policy.counts.clock_step.count();
+        }
         let hedged_after_ms = self.end_try(&sent, took_ns, host);
         if let Some(delay_ms) = hedged_after_ms {
             estimate(&sent, delay_ms, took_ns, outcome);
         }
-        if outcome == Outcome::Answered {
+        if let Some(took_ns) = took.filter(|_| outcome == Outcome::Answered) {
             shadow(&sent, took_ns);
         }
         let response = Response {
             took_ns,
             // In shadow there was none.
             hedged_after_ms: hedged_after_ms.filter(|_| !sent.policy.spec.shadow),
-            outcome,
+            outcome: took.map_or(untimed(outcome), |_| outcome),
             pushback_ms,
         };
         sent.route.borrow_mut().on_response(&response, now);
@@ -72,6 +78,23 @@ impl RequestHedgeFilter {
             counts.sent.count();
         }
         left.then_some(armed.delay_ms)
+    }
+}
+
+/// How long it has taken; none where the clock has stepped meanwhile: it shows a time before the request, or one at which Envoy
+/// would long have given the request up.
+fn took_ns(sent: &Sent, now: u64) -> Option<u64> {
+    let took = now.checked_sub(sent.started)?;
+    let given_up = sent.policy.longest_ms.map(|ms| ms.saturating_add(LATE_MS));
+    let is_possible = given_up.is_none_or(|ms| took / NANOS_PER_MILLI <= ms);
+    is_possible.then_some(took)
+}
+
+/// What an answer tells of which nobody knows how long it took: whether the service failed, or else nothing.
+const fn untimed(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Failed | Outcome::TimedOut => Outcome::Failed,
+        Outcome::Answered | Outcome::Abandoned => Outcome::Abandoned,
     }
 }
 

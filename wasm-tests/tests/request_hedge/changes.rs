@@ -1,7 +1,7 @@
 //! Configurations come and go; what is known stays.
 
 use serde_json::{Value, json};
-use weir_wasm_tests::Request;
+use weir_wasm_tests::{Request, Status};
 
 use crate::fixture::{
     Hedged, SLOT, assert_whole, hedged_after, next, plain, plain_with, policy, slot, with, without,
@@ -175,4 +175,42 @@ fn a_broken_configuration_is_refused_and_changes_nothing() {
         assert!(refused.is_err(), "{pointer} {value}");
         assert_eq!(hedged.tries(0), 2, "{pointer} {value}");
     }
+}
+
+/// Nothing else is known of a policy that is gone: whoever reads the gauge must not take the last delay for the present one.
+#[test]
+fn a_delay_that_is_not_in_force_is_shown_as_none() {
+    let elsewhere = change(&usual(), "/clusters", json!(["others-read"]));
+    for gone in [off(), elsewhere] {
+        let (hedged, delay) = knowing(2);
+        // An exchange under the former configuration keeps it alive.
+        hedged.replicas.first_takes(60_000);
+        let open = hedged.send(0, Request::new("POST", "/a"));
+        hedged.configure(&next(&gone, 2));
+        assert_eq!(hedged.delay(), 0);
+        hedged.configure(&next(&usual(), 3));
+        hedged.replicas.all_take(40);
+        hedged.stream(4, 20);
+        assert_eq!(hedged.delay(), delay);
+        open.abort();
+    }
+}
+
+#[test]
+fn a_delay_is_shown_on_while_a_policy_changes_and_nobody_asks() {
+    let (hedged, delay) = knowing(2);
+    hedged.configure(&next(&change(&usual(), "/maxRequestBodyBytes", 5.into()), 2));
+    assert_eq!(hedged.delay(), delay);
+    hedged.advance(10_000);
+    assert_eq!(hedged.delay(), delay);
+}
+
+#[test]
+fn a_delay_that_could_not_be_shown_as_none_is_tried_again() {
+    let (hedged, _) = knowing(1);
+    hedged.configure(&next(&off(), 2));
+    hedged.fail("proxy_record_metric", Status::InternalFailure);
+    hedged.advance(3_000);
+    hedged.process.clear_faults();
+    assert_eq!(hedged.delay(), 0);
 }

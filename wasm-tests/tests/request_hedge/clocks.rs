@@ -1,5 +1,7 @@
 //! A clock that steps.
 
+use weir_wasm_tests::Request;
+
 use crate::budget::{Times, brown_out};
 use crate::fixture::{Hedged, assert_whole, plain};
 
@@ -20,6 +22,24 @@ fn steps_trap_nothing_and_every_request_is_answered() {
         exchanges.iter().for_each(assert_whole);
         assert!(hedged.process.traps().is_empty(), "{seconds}");
         assert!(hedged.tries(0) == 2 && hedged.tries(1) == 2, "{seconds}");
+    }
+}
+
+#[test]
+fn what_a_step_hides_is_counted_and_nothing_is_learnt_from_it() {
+    for seconds in [-1, -3_600, 60, 3_600] {
+        let hedged = Hedged::on(1, &plain());
+        hedged.warm();
+        let usual = hedged.delay();
+        hedged.replicas.first_takes(20);
+        for _ in 0..20 {
+            let exchange = hedged.send(0, Request::get("/a"));
+            hedged.fleet.step_clock(seconds * SECOND_NS);
+            hedged.advance(100);
+            assert_whole(&exchange);
+        }
+        let counted = hedged.counted("clock_steps_total.filter.request-hedge");
+        assert_eq!((counted, hedged.delay()), (20, usual), "{seconds}");
     }
 }
 

@@ -41,9 +41,23 @@ impl Hedged {
 
     /// Before any request.
     pub(crate) fn cold(workers: usize, configuration: &Value) -> Self {
+        Self::limited(
+            workers,
+            configuration,
+            PluginOptions::of(&module()).fuel_per_callback,
+        )
+    }
+
+    /// The same, with so much fuel for one callback.
+    pub(crate) fn limited(workers: usize, configuration: &Value, fuel_per_callback: u64) -> Self {
         let fleet = Fleet::new();
         let process = fleet.process(workers);
-        let plugin = process.load(&module());
+        let module = module();
+        let options = PluginOptions {
+            fuel_per_callback,
+            ..PluginOptions::of(&module)
+        };
+        let plugin = process.load_with(&module, options);
         let replicas = Replicas::new();
         process.cluster(READ, replicas.cluster());
         process.cluster(WRITE, replicas.cluster());

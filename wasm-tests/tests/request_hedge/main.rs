@@ -20,3 +20,4 @@ mod hedges;
 mod overload;
 mod replicas;
 mod shadow;
+mod traps;
