@@ -51,7 +51,7 @@ fn limits_in_a_storm() {
 /// stored.
 #[test]
 fn caches() {
-    fuzz("caches", 25, calm_caches().prop_map(Case::Caches));
+    fuzz("caches", 40, calm_caches().prop_map(Case::Caches));
 }
 
 /// Whatever the host answers and the clock says: no trap, and nobody waits for ever or gets another's answer.

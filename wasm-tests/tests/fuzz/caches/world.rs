@@ -19,9 +19,26 @@ use crate::run::Violation;
 #[derive(Default)]
 struct Script {
     origin: Option<Origin>,
-    /// By number: the whole body, and whether it may be stored.
-    answers: Vec<(String, bool)>,
+    /// By number.
+    answers: Vec<Given>,
+    /// How many answers there were when a change reached the origin, by the change's number.
+    changes: BTreeMap<usize, usize>,
     pages: Vec<Value>,
+}
+
+/// An answer that the origin gave.
+struct Given {
+    body: String,
+    path: String,
+    tenant: String,
+    /// It may be stored.
+    storable: bool,
+    /// Its request had credentials.
+    signed: bool,
+    /// It says that it is for whoever has some.
+    shared: bool,
+    /// It is for this language, or for those who name none; none: it says nothing of it.
+    language: Option<Option<String>>,
 }
 
 /// A client's request.
@@ -31,9 +48,18 @@ struct Client {
     tenant: u8,
     head: bool,
     gzip: bool,
+    signed: bool,
+    language: Option<String>,
     /// No answer with a lower number will do.
     least: usize,
     aborted: bool,
+}
+
+/// A request that changes something.
+struct Change {
+    exchange: Exchange,
+    path: u8,
+    tenant: u8,
 }
 
 pub(super) struct World {
@@ -44,6 +70,7 @@ pub(super) struct World {
     script: Arc<Mutex<Script>>,
     policy: Policy,
     clients: Vec<Client>,
+    changes: Vec<Change>,
     generation: u64,
     /// Of the last purge that all workers have taken up, by path.
     purged: [usize; 4],
@@ -84,6 +111,7 @@ impl World {
             script,
             policy: policy.clone(),
             clients: Vec::new(),
+            changes: Vec::new(),
             generation: 0,
             purged: [0; 4],
             purges: 0,
@@ -118,12 +146,18 @@ impl World {
             Deed::Purge(path) => self.purge(*path)?,
             Deed::Advance(milliseconds) => self.advance(*milliseconds)?,
             Deed::Abort => self.abort(),
-            Deed::Configure => self.configure()?,
+            Deed::Configure => match self.configure() {
+                // A configuration that could not be read is refused.
+                Err(_) if self.stormy => {}
+                taken => taken?,
+            },
             Deed::Busy(times) => {
                 let busy = Fault::of("proxy_set_shared_data", Status::CasMismatch).times(*times);
                 self.process.fault(busy);
             }
             Deed::Lose(worker) => {
+                // The worker that takes its place can read its configuration.
+                self.process.clear_faults();
                 self.plugin.worker(*worker).lose().map_err(said)?;
                 self.clients.retain(|client| client.exchange.has_ended());
                 self.stormy = true;
@@ -158,20 +192,43 @@ impl World {
         for (name, value) in &ask.fields {
             request = request.header(name, value.bytes());
         }
+        let mut named = ask.fields.iter().filter(|(name, _)| name == "accept-language");
+        let language = named.next().map(|(_, value)| text(&value.bytes()));
+        let purged = self.purged[usize::from(ask.path)];
+        let least = purged.max(self.changed(ask.path, ask.tenant));
         self.clients.push(Client {
             exchange: self.listener.send(worker, request),
             path: ask.path,
             tenant: ask.tenant,
             head: ask.head,
             gzip: ask.gzip,
-            least: self.purged[usize::from(ask.path)],
+            signed: ask.signed,
+            language,
+            least,
             aborted: false,
         });
     }
 
-    fn change(&self, worker: usize, path: u8, tenant: u8) {
-        let request = Request::new("POST", &format!("/{path}")).header("x-tenant", tenant.to_string());
-        drop(self.listener.send(worker, request.body("x")));
+    fn change(&mut self, worker: usize, path: u8, tenant: u8) {
+        let request = Request::new("POST", &format!("/{path}"))
+            .header("x-tenant", tenant.to_string())
+            .header("x-change", self.changes.len().to_string());
+        self.changes.push(Change {
+            exchange: self.listener.send(worker, request.body("x")),
+            path,
+            tenant,
+        });
+    }
+
+    /// The number of the first answer that is newer than what changes have made out of date.
+    fn changed(&self, path: u8, tenant: u8) -> usize {
+        let script = self.script.lock().unwrap();
+        let changes = self.changes.iter().enumerate().filter(|(_, change)| {
+            let known = (change.path, change.tenant) == (path, tenant);
+            known && change.exchange.is_complete() && change.exchange.status() == 204
+        });
+        let counts = changes.filter_map(|(number, _)| script.changes.get(&number).copied());
+        counts.max().unwrap_or(0)
     }
 
     /// The control plane purges; two seconds later all workers know.
@@ -222,10 +279,11 @@ impl World {
         }
         let script = self.script.lock().unwrap();
         for (number, times) in served {
-            if times > 1 && !script.answers[number].1 {
+            let given = &script.answers[number];
+            if times > 1 && !(given.storable && (given.shared || !given.signed)) {
                 return Err(format!(
                     "{times} clients got an answer that is one client's: {}",
-                    script.answers[number].0
+                    given.body
                 ));
             }
         }
@@ -257,17 +315,37 @@ impl World {
         };
         let script = self.script.lock().unwrap();
         let wrong = |what: &str| Err(format!("{what}: {body}: {}", client.exchange));
-        if script.answers.get(number).is_none_or(|(known, _)| *known != body) {
+        let Some(given) = script.answers.get(number).filter(|given| given.body == body) else {
             return wrong("not a whole answer of the origin");
-        }
-        if !body.starts_with(&format!("{number}|/{}|{}|", client.path, client.tenant)) {
+        };
+        if !given.is_of(&format!("/{}", client.path), &client.tenant.to_string()) {
             return wrong("another's answer");
         }
+        if given
+            .language
+            .as_ref()
+            .is_some_and(|language| *language != client.language)
+        {
+            return wrong("an answer in another language");
+        }
+        if client.signed && !(given.signed || given.shared) {
+            return wrong("an answer for who has no credentials");
+        }
         if number < client.least && !self.stormy {
-            return wrong("a purged answer");
+            return wrong("an answer that was purged, or out of date");
         }
         Ok(Some(number))
     }
+}
+
+impl Given {
+    fn is_of(&self, path: &str, tenant: &str) -> bool {
+        self.path == path && self.tenant == tenant
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// The body as the client reads it.
@@ -307,37 +385,69 @@ impl Script {
             return Answer::status(404);
         };
         let after = Duration::from_millis(origin.after_ms);
+        let number = self.answers.len();
         if header(":method") == "POST" {
+            let change = header("x-change").parse().unwrap();
+            self.changes.insert(change, number);
             return Answer::status(204).after(after);
         }
-        let known = request
-            .headers
-            .get("if-none-match")
-            .or(request.headers.get("if-modified-since"));
-        if origin.confirms && known.is_some() {
+        let (path, tenant) = (header(":path"), header("x-tenant"));
+        let head = header(":method") == "HEAD";
+        let known = ["if-none-match", "if-modified-since"].map(|name| request.headers.get(name));
+        let confirmed = origin.confirms && known.iter().any(Option::is_some);
+        if confirmed || head {
+            // What is stored becomes what this says.
+            let stored = self
+                .answers
+                .iter_mut()
+                .filter(|given| given.is_of(&path, &tenant));
+            stored.for_each(|given| given.shared |= origin.is_shared());
+        }
+        if confirmed {
             return Answer::status(304)
                 .header("cache-control", &origin.directive)
                 .after(after);
         }
-        let path = header(":path");
-        let number = self.answers.len();
-        let body = format!(
-            "{number}|{path}|{}|{}",
-            header("x-tenant"),
-            "x".repeat(origin.length)
-        );
-        let targeted = origin.fields.iter().any(|(name, _)| name == "cdn-cache-control");
-        let owned = ["no-store", "private"]
-            .iter()
-            .any(|word| origin.directive.contains(word))
-            || origin.cookie;
-        self.answers.push((body.clone(), !owned || targeted));
-        let head = header(":method") == "HEAD";
+        let body = format!("{number}|{path}|{tenant}|{}", "x".repeat(origin.length));
+        self.answers.push(Given {
+            body: body.clone(),
+            path: path.clone(),
+            tenant,
+            storable: origin.is_storable(),
+            signed: request.headers.get("authorization").is_some(),
+            shared: origin.is_shared(),
+            language: origin
+                .has_languages()
+                .then(|| request.headers.text("accept-language")),
+        });
         origin.to_answer(&path, (!head).then_some(body))
     }
 }
 
 impl Origin {
+    fn has(&self, name: &str) -> bool {
+        self.fields.iter().any(|(known, _)| known == name)
+    }
+
+    fn is_storable(&self) -> bool {
+        let owned = ["no-store", "private"]
+            .iter()
+            .any(|word| self.directive.contains(word));
+        !(owned || self.cookie) || self.has("cdn-cache-control")
+    }
+
+    /// It may be for whoever has credentials (RFC 9111 section 3.5).
+    fn is_shared(&self) -> bool {
+        let shared = ["public", "s-maxage", "must-revalidate"];
+        let says = shared.iter().any(|word| self.directive.contains(word));
+        says || self.has("cache-control") || self.has("cdn-cache-control")
+    }
+
+    fn has_languages(&self) -> bool {
+        let mut fields = self.fields.iter();
+        fields.any(|(name, value)| name == "vary" && value.bytes() == b"accept-language")
+    }
+
     fn to_answer(&self, path: &str, body: Option<String>) -> Answer {
         let mut answer = Answer::status(self.status)
             .header("content-type", "text/plain")
