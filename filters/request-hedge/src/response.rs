@@ -69,7 +69,7 @@ impl RequestHedgeFilter {
         let left = if sent.policy.spec.shadow {
             is_after(armed, took_ns)
         } else {
-            second_try(armed, took_ns, sent.policy.spec.max_retries, host).unwrap_or_else(|| {
+            second_try(sent.policy.spec.max_retries, host).unwrap_or_else(|| {
                 counts.unreadable.count();
                 true
             })
@@ -102,12 +102,9 @@ fn is_after(armed: &Armed, took_ns: u64) -> bool {
     took_ns >= u64::from(armed.delay_ms) * NANOS_PER_MILLI
 }
 
-/// Whether there was a second try; none: the number of tries is missing or absurd. It is not asked for where the answer came
-/// in half of the delay: Envoy's timer starts later than this filter's, and the clock may have stepped back a little.
-fn second_try(armed: &Armed, took_ns: u64, max_retries: u32, host: &impl Properties) -> Option<bool> {
-    if took_ns > 0 && !is_after(armed, took_ns.saturating_mul(2)) {
-        return Some(false);
-    }
+/// Whether there was a second try; none: the number of tries is missing or absurd. It is asked for however soon the answer
+/// came: Envoy's timer counts from when its worker last looked at the clock, which a busy one did long before the request.
+fn second_try(max_retries: u32, host: &impl Properties) -> Option<bool> {
     let tries = host.property(&["upstream", "request_attempt_count"]).ok()??;
     match u64::from_le_bytes(tries.try_into().ok()?) {
         // It never got so far.

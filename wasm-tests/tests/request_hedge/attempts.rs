@@ -27,6 +27,14 @@ fn is_none_one_or_two() {
 }
 
 #[test]
+fn counts_however_soon_the_answer_came() {
+    let hedged = Hedged::on(1, &plain());
+    hedged.replicas.all_take(1);
+    hedged.ask(0, Request::get("/a").property(&PATH, 2_u64.to_le_bytes()));
+    assert_eq!((hedged.hedges("sent"), hedged.hedges("unreadable")), (1, 0));
+}
+
+#[test]
 fn counts_as_spent_where_it_is_absurd() {
     let hedged = Hedged::on(1, &plain());
     for tries in [3, 1 << 32, 1 << 63, u64::MAX] {
