@@ -20,8 +20,8 @@ pub use schedule::{Due, Schedule, Timetable};
 pub use text::MAX_TEXT;
 pub(crate) use warm::WarmRuns;
 pub use warm::{
-    MAX_CHUNK, MAX_RUNS, WarmDone, WarmJob, WarmRequest, WarmRun, WarmRunStatus, WarmStatus, WarmStrategy,
-    warming_proxies,
+    MAX_CHUNK, MAX_RUNS, WarmDone, WarmJob, WarmOutcome, WarmRequest, WarmRun, WarmRunStatus, WarmStanding,
+    WarmStatus, WarmStrategy, WarmTotals, warming_proxies,
 };
 
 use crate::node::GatewayRef;

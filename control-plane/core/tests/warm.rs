@@ -200,7 +200,8 @@ fn a_run_is_told_in_parts_and_remembered() {
         WarmDone {
             job: Some(format!("a-{}", before + 1)),
             urls: 600,
-            proxies: 2
+            proxies: 2,
+            requests: 1_200
         }
     );
     let page = world.state.page(&"default".parse().unwrap(), Some(before));
@@ -236,8 +237,13 @@ fn a_run_is_told_in_parts_and_remembered() {
     }
     assert_eq!(world.state.warm_runs(&policy).count(), MAX_RUNS);
     assert!(world.state.warm_runs(&policy).all(|run| run.urls == 1));
+    let jobs = world.state.warm_jobs();
+    assert_eq!(jobs.len(), MAX_RUNS);
+    let newest = world.state.warm_runs(&policy).last().unwrap();
+    assert!(jobs.contains(&(&policy.namespace, newest.job.as_str())));
     world.delete(&policy).unwrap();
     assert_eq!(world.state.warm_runs(&policy).count(), 0);
+    assert!(world.state.warm_jobs().is_empty());
 }
 
 trait ConcatUrls {
@@ -270,6 +276,7 @@ fn long_urls_come_in_smaller_parts_and_nobody_is_told_where_nobody_is() {
     let revision = world.state.revision();
     let done = run(&mut world, json!({"policy": "pages", "strategy": "a"}), &[]);
     assert_eq!((done.job, world.state.revision()), (None, revision));
+    assert_eq!((done.urls, done.requests), (1, 0));
 }
 
 #[test]
@@ -334,11 +341,12 @@ fn proxies_of_the_policys_gateways_warm_and_reach_themselves() {
     let warming = warming_proxies(&world.state, &proxies, &job);
     assert_eq!(warming, ["a", "b"]);
     let before = world.state.revision();
-    run(
+    let done = run(
         &mut world,
         json!({"policy": "pages", "strategy": "a"}),
         &["a", "b"],
     );
+    assert_eq!((done.urls, done.proxies, done.requests), (1, 2, 1));
     let events = world.state.page(&"default".parse().unwrap(), Some(before)).events;
     assert_eq!(events[0].cache_warm.clone().unwrap().nodes.unwrap(), ["a", "b"]);
     let clusters = |gateway: &str| {

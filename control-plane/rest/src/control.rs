@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use weir_core::cache::{
     CdnOutcome, CdnStatus, DependencyChange, PurgeDone, PurgeRequest, TagDependencies, WarmDone, WarmRequest,
-    WarmStatus,
+    WarmStatus, WarmTotals,
 };
 use weir_core::event::Revision;
 use weir_core::lease::SharedLimit;
@@ -70,6 +70,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// A proxy says what it has fetched.
     fn cache_report(&self, report: CacheReport);
+
+    /// What became of runs since the start.
+    fn warm_totals(&self) -> WarmTotals;
 
     /// How far the CDNs of a namespace's policies are with purges.
     fn cdns(&self, namespace: &Name) -> Vec<CdnStatus>;

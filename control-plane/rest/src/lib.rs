@@ -38,7 +38,7 @@
 //! # use serde_json::Value;
 //! # use tokio::sync::watch;
 //! # use weir_core::cache::{CdnOutcome, CdnStatus, DependencyChange, PurgeDone, PurgeRequest, TagDependencies};
-//! # use weir_core::cache::{WarmDone, WarmRequest, WarmStatus};
+//! # use weir_core::cache::{WarmDone, WarmRequest, WarmStatus, WarmTotals};
 //! # use weir_core::{event::Revision, lease::SharedLimit, module::ModuleCatalog, proxy::ProxyStatus, quota::QuotaReset};
 //! # use weir_core::refusal::{Applied, Refusal};
 //! # use weir_policy::{document::{Identity, Kind}, name::Name, proxy::{CacheReport, EventPage, LeaseAnswer, LeaseReport}};
@@ -73,6 +73,7 @@
 //! #   }
 //! #   fn warming(&self, _: &Name) -> WarmStatus { WarmStatus::default() }
 //! #   fn cache_report(&self, _: CacheReport) {}
+//! #   fn warm_totals(&self) -> WarmTotals { WarmTotals::default() }
 //! #   fn cdns(&self, _: &Name) -> Vec<CdnStatus> { Vec::new() }
 //! #   fn cdn_outcomes(&self) -> (u64, BTreeMap<CdnOutcome, u64>) { (0, BTreeMap::new()) }
 //! #   fn events(&self, _: &Name, _: Option<Revision>) -> EventPage { EventPage::default() }

@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use weir_core::cache::WarmOutcome;
 use weir_core::proxy::Assignment;
 use weir_policy::document::Kind;
 
@@ -86,6 +87,7 @@ impl Metrics {
         register_proxies(&mut registry, control);
         register_leases(&mut registry, control);
         register_cdns(&mut registry, control);
+        register_warming(&mut registry, control);
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)
@@ -197,20 +199,55 @@ fn register_leases(registry: &mut Registry, control: &impl Control) {
 }
 
 fn register_cdns(registry: &mut Registry, control: &impl Control) {
-    let purges = Family::<Labels, Counter>::default();
     let (failed, ended) = control.cdn_outcomes();
     let ended = ended
         .into_iter()
         .map(|(outcome, count)| (outcome.as_str(), count));
-    for (outcome, count) in ended.chain([("failed", failed)]) {
-        let labels = vec![("outcome", outcome.to_owned())];
-        purges.get_or_create(&labels).inc_by(count);
-    }
     registry.register(
         "weir_cdn_purges",
         "Purges told to CDNs: tries that failed, and how each ended",
-        purges,
+        by_outcome(ended.chain([("failed", failed)])),
     );
+}
+
+fn register_warming(registry: &mut Registry, control: &impl Control) {
+    let totals = control.warm_totals();
+    let ended = WarmOutcome::ALL.map(|outcome| {
+        let count = totals.runs.get(&outcome).copied().unwrap_or_default();
+        (outcome.as_str(), count)
+    });
+    registry.register(
+        "weir_warm_runs",
+        "Runs that fetch answers before anybody asks for them: how each ended",
+        by_outcome(ended),
+    );
+    let under_way = Gauge::<i64>::default();
+    under_way.set(i64::try_from(totals.under_way).unwrap_or(i64::MAX));
+    registry.register(
+        "weir_warm_runs_under_way",
+        "Runs of which proxies have not made every request",
+        under_way,
+    );
+    let urls = [
+        ("fetched", totals.fetched),
+        ("hit", totals.hit),
+        ("failed", totals.failed),
+        ("left_out", totals.left_out),
+    ];
+    registry.register(
+        "weir_warm_urls",
+        "URLs of runs, for each proxy that was to fetch them: fetched, hits already, failed for good, or left out",
+        by_outcome(urls),
+    );
+}
+
+fn by_outcome(counts: impl IntoIterator<Item = (&'static str, u64)>) -> Family<Labels, Counter> {
+    let family = Family::<Labels, Counter>::default();
+    for (outcome, count) in counts {
+        let labels = vec![("outcome", outcome.to_owned())];
+        family.get_or_create(&labels).inc_by(count);
+    }
+    family
 }
 
 const fn label(assignment: Assignment) -> &'static str {

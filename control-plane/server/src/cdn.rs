@@ -106,7 +106,7 @@ pub(crate) async fn run<S: EventStore + 'static>(
     tries: Tries,
     stopped: watch::Receiver<bool>,
 ) {
-    let sender = Sender::new();
+    let sender = Sender(controller.outbound().clone());
     let mut changes = controller.world().changes();
     let mut told: JoinSet<Identity> = JoinSet::new();
     let mut busy = BTreeSet::new();

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 use weir_core::cache::{
     CdnOutcome, CdnStatus, DependencyChange, PurgeDone, PurgeRequest, TagDependencies, WarmDone, WarmJob,
-    WarmRequest, WarmStatus, caching_proxies, warming_proxies,
+    WarmRequest, WarmStatus, WarmTotals, caching_proxies, warming_proxies,
 };
 use weir_core::event::{Change, Revision};
 use weir_core::lease::SharedLimit;
@@ -26,6 +26,7 @@ use weir_store::{EventStore, StoreError};
 
 use crate::cdn::Cdns;
 use crate::leases::Leases;
+use crate::outbound::Outbound;
 use crate::serve::until;
 use crate::warm::{self, WarmBook};
 use crate::world::World;
@@ -42,6 +43,7 @@ pub(crate) struct Controller<S> {
     modules_dir: PathBuf,
     stopped: watch::Receiver<bool>,
     leases: Leases,
+    outbound: Outbound,
     cdns: Cdns,
     warm: WarmBook,
 }
@@ -60,6 +62,7 @@ impl<S: EventStore + 'static> Controller<S> {
         world: Arc<World>,
         proxies: Arc<Proxies>,
         modules_dir: PathBuf,
+        outbound: Outbound,
         stopped: watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
         let writer = Writer {
@@ -74,6 +77,7 @@ impl<S: EventStore + 'static> Controller<S> {
             modules_dir,
             stopped,
             leases: Leases::new(),
+            outbound,
             cdns: Cdns::default(),
             warm: WarmBook::default(),
         })
@@ -82,6 +86,11 @@ impl<S: EventStore + 'static> Controller<S> {
     /// What the store's events come to.
     pub(crate) fn world(&self) -> &World {
         &self.writer.world
+    }
+
+    /// How others are asked.
+    pub(crate) const fn outbound(&self) -> &Outbound {
+        &self.outbound
     }
 
     /// What is known of the way to CDNs.
@@ -253,11 +262,15 @@ impl<S: EventStore + 'static> weir_rest::Control for Controller<S> {
     }
 
     fn warming(&self, namespace: &Name) -> WarmStatus {
-        self.warm.status(&self.writer.world.current().state, namespace)
+        self.warm.status(self.world(), namespace, now_ms())
     }
 
     fn cache_report(&self, report: CacheReport) {
-        self.warm.report(report, &self.writer.world.current().state);
+        self.warm.report(report, self.world(), now_ms());
+    }
+
+    fn warm_totals(&self) -> WarmTotals {
+        self.warm.totals(self.world(), now_ms())
     }
 
     fn cdns(&self, namespace: &Name) -> Vec<CdnStatus> {

@@ -7,6 +7,7 @@ mod cdn;
 mod control;
 mod http;
 mod leases;
+mod outbound;
 mod serve;
 mod warm;
 mod world;

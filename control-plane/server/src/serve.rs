@@ -15,7 +15,7 @@ use weir_store::SqliteStore;
 use crate::control::{Controller, now_ms};
 use crate::http::{self, Versions};
 use crate::world::World;
-use crate::{catalog, cdn, warm};
+use crate::{catalog, cdn, outbound, warm};
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<()> {
@@ -28,7 +28,9 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<()> {
     let store = SqliteStore::open(&options.data_dir).await?;
     let (stop, stopped) = watch::channel(false);
     let (shown, known) = (Arc::clone(&world), Arc::clone(&proxies));
-    let controller = Arc::new(Controller::open(store, shown, known, modules_dir, stopped).await?);
+    let outbound = outbound::client(outbound::authorities())?;
+    let opened = Controller::open(store, shown, known, modules_dir, outbound, stopped).await?;
+    let controller = Arc::new(opened);
     apply_files(&*controller, &options.files).await?;
     tracing::info!(rest = %rest.local_addr()?, xds = %xds.local_addr()?, data = %options.data_dir.display(),
         revision = world.current().state.revision(), "serving");

@@ -2,13 +2,16 @@
 
 mod book;
 mod keys;
+mod progress;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use weir_core::cache::{Due, WarmDone, WarmRequest};
+use weir_core::cache::{Due, WarmDone, WarmOutcome, WarmRequest};
 use weir_core::refusal::Refusal;
 use weir_store::EventStore;
 
@@ -38,6 +41,7 @@ pub(crate) async fn run<S: EventStore + 'static>(
                 beginning.spawn(begin(Arc::clone(&controller), due));
             } else {
                 tracing::warn!(policy = %due.policy, strategy = %due.strategy, "too many runs begin at once");
+                controller.warm_book().ended(WarmOutcome::LeftOut);
             }
         }
         tokio::select! {
@@ -90,10 +94,23 @@ pub(crate) async fn start<S: EventStore + 'static>(
     controller: &Controller<S>,
     request: &WarmRequest,
 ) -> Result<WarmDone, Refusal> {
+    let book = controller.warm_book();
+    let begun = plan(controller, request).await;
+    match &begun {
+        Ok(done) => book.durable(&request.namespace, done, now_ms()),
+        Err(_) => book.ended(WarmOutcome::NotBegun),
+    }
+    begun
+}
+
+async fn plan<S: EventStore + 'static>(
+    controller: &Controller<S>,
+    request: &WarmRequest,
+) -> Result<WarmDone, Refusal> {
     let job = controller.world().current().state.warm_job(request)?;
     let urls = match job.source() {
         Ok(urls) => urls.to_vec(),
-        Err(keys) => keys::fetch(&keys.url)
+        Err(keys) => keys::fetch(&keys.url, controller.outbound())
             .await
             .and_then(|document| job.paths(keys, &document))
             .map_err(|detail| keys::refused(&keys.url, &detail))?,

@@ -81,6 +81,7 @@ fn text(status: &WarmStatus) -> String {
         [
             run.policy.clone(),
             run.run.job.clone(),
+            run.standing.as_str().to_owned(),
             run.run.urls.to_string(),
             run.proxies.to_string(),
             run.requests.to_string(),
@@ -96,7 +97,7 @@ fn text(status: &WarmStatus) -> String {
     );
     let runs = table::render(
         [
-            "POLICY", "RUN", "URLS", "PROXIES", "REQUESTS", "FETCHED", "HIT", "FAILED",
+            "POLICY", "RUN", "STANDING", "URLS", "PROXIES", "REQUESTS", "FETCHED", "HIT", "FAILED",
         ],
         &runs,
     );

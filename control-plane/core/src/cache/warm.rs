@@ -1,6 +1,8 @@
 //! Runs: answers that are fetched before anybody asks for them.
 
-use std::collections::{BTreeMap, VecDeque};
+mod status;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +17,7 @@ use weir_policy::problem::{Problem, Problems};
 use weir_policy::proxy::{CacheWarm, Notice};
 
 use super::FILTER;
-use super::schedule::{Timetable, warming_policies};
+use super::schedule::warming_policies;
 use crate::event::{Change, Event};
 use crate::node::GatewayRef;
 use crate::percent::percent_encoded;
@@ -23,6 +25,7 @@ use crate::proxy::Proxies;
 use crate::refusal::Refusal;
 use crate::slot;
 use crate::state::State;
+pub use status::{WarmOutcome, WarmRunStatus, WarmStanding, WarmStatus, WarmStrategy, WarmTotals};
 
 /// The most URLs of one notice.
 pub const MAX_CHUNK: usize = 256;
@@ -59,6 +62,8 @@ pub struct WarmDone {
     pub urls: usize,
     /// How many proxies fetch them.
     pub proxies: usize,
+    /// How many requests they make: each proxy all, or its share of them where they share a tier.
+    pub requests: usize,
 }
 
 /// A strategy, ready to run.
@@ -269,6 +274,10 @@ impl State {
             job: (!changes.is_empty()).then_some(name),
             urls: urls.len(),
             proxies: proxies.len(),
+            requests: match job.is_shared {
+                true => urls.len() * proxies.len().min(1),
+                false => urls.len() * proxies.len(),
+            },
         };
         (changes, done)
     }
@@ -277,6 +286,14 @@ impl State {
     pub fn warm_runs(&self, policy: &Identity) -> impl Iterator<Item = &WarmRun> {
         let runs = self.warm_runs.by_policy.get(&name_of(policy));
         runs.into_iter().flat_map(|runs| runs.iter())
+    }
+
+    /// The newest runs of every policy with strategies in force, by namespace.
+    pub fn warm_jobs(&self) -> BTreeSet<(&Name, &str)> {
+        let runs = |(identity, _)| self.warm_runs(identity).map(move |run| (identity, run));
+        let jobs = warming_policies(self).flat_map(runs);
+        jobs.map(|(identity, run)| (&identity.namespace, run.job.as_str()))
+            .collect()
     }
 
     /// Every policy of a namespace with strategies in force.
@@ -303,84 +320,4 @@ pub fn warming_proxies(state: &State, proxies: &Proxies, job: &WarmJob) -> Vec<S
         .filter(|proxy| has(&proxy.cluster))
         .map(|proxy| proxy.id)
         .collect()
-}
-
-/// A strategy, and when it runs next.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WarmStrategy {
-    /// `<namespace>/<name>` of the CachePolicy.
-    pub policy: String,
-    /// Its name.
-    pub strategy: Name,
-    /// Its schedule.
-    pub schedule: String,
-    /// When it runs next, Unix ms.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_ms: Option<u64>,
-    /// Why its last run did not begin.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<String>,
-}
-
-/// A run, and what proxies have said of it since the control plane started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WarmRunStatus {
-    /// `<namespace>/<name>` of the CachePolicy.
-    pub policy: String,
-    /// The run.
-    #[serde(flatten)]
-    pub run: WarmRun,
-    /// How many proxies have said so far what they do.
-    pub proxies: usize,
-    /// How many requests these make.
-    pub requests: u64,
-    /// How many fetched an answer.
-    pub fetched: u64,
-    /// How many found it in the proxy's cache already.
-    pub hit: u64,
-    /// How many failed for good.
-    pub failed: u64,
-}
-
-/// Strategies and runs of a namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WarmStatus {
-    /// By policy, in the policy's order.
-    pub strategies: Vec<WarmStrategy>,
-    /// Newest first, by policy.
-    pub runs: Vec<WarmRunStatus>,
-}
-
-impl WarmStatus {
-    /// What the documents and the events say.
-    pub fn of(state: &State, namespace: &Name, times: &Timetable) -> Self {
-        let mut status = Self::default();
-        for (identity, spec) in state.warming_of(namespace) {
-            let policy = name_of(identity);
-            let strategy = |strategy: &WarmingSpec| WarmStrategy {
-                policy: policy.clone(),
-                strategy: strategy.name.clone(),
-                schedule: strategy.schedule.clone(),
-                next_ms: times.next_of(identity, &strategy.name),
-                failure: None,
-            };
-            status.strategies.extend(spec.warming.iter().map(strategy));
-            let mut runs: Vec<_> = state.warm_runs(identity).collect();
-            runs.reverse();
-            let run = |run: &WarmRun| WarmRunStatus {
-                policy: policy.clone(),
-                run: run.clone(),
-                proxies: 0,
-                requests: 0,
-                fetched: 0,
-                hit: 0,
-                failed: 0,
-            };
-            status.runs.extend(runs.into_iter().map(run));
-        }
-        status
-    }
 }

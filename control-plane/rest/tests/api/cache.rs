@@ -308,3 +308,25 @@ async fn it_is_seen_how_far_a_cdn_is() {
         "{metrics}"
     );
 }
+
+#[tokio::test]
+async fn metrics_tell_what_became_of_runs() {
+    let metrics = cached().await.get("/metrics").await.text();
+    for line in [
+        "# TYPE weir_warm_runs counter",
+        "weir_warm_runs_total{outcome=\"done\"} 4",
+        "weir_warm_runs_total{outcome=\"not_begun\"} 1",
+        "weir_warm_runs_total{outcome=\"failed\"} 0",
+        "weir_warm_runs_total{outcome=\"incomplete\"} 0",
+        "weir_warm_runs_total{outcome=\"empty\"} 0",
+        "weir_warm_runs_total{outcome=\"left_out\"} 0",
+        "# TYPE weir_warm_runs_under_way gauge",
+        "weir_warm_runs_under_way 2",
+        "weir_warm_urls_total{outcome=\"fetched\"} 30",
+        "weir_warm_urls_total{outcome=\"hit\"} 20",
+        "weir_warm_urls_total{outcome=\"failed\"} 10",
+        "weir_warm_urls_total{outcome=\"left_out\"} 5",
+    ] {
+        assert!(metrics.lines().any(|known| known == line), "{line}: {metrics}");
+    }
+}

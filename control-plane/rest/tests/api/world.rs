@@ -14,7 +14,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tower::ServiceExt;
 use weir_core::cache::{
     CdnOutcome, CdnStatus, DependencyChange, PurgeDone, PurgeRequest, TagDependencies, Timetable, WarmDone,
-    WarmRequest, WarmStatus, caching_proxies, warming_proxies,
+    WarmOutcome, WarmRequest, WarmStatus, WarmTotals, caching_proxies, warming_proxies,
 };
 use weir_core::event::{Change, Event, Revision};
 use weir_core::lease::SharedLimit;
@@ -170,6 +170,17 @@ impl Control for Plane {
 
     fn cache_report(&self, report: CacheReport) {
         self.reports.lock().unwrap().push(report);
+    }
+
+    fn warm_totals(&self) -> WarmTotals {
+        WarmTotals {
+            runs: BTreeMap::from([(WarmOutcome::Done, 4), (WarmOutcome::NotBegun, 1)]),
+            under_way: 2,
+            fetched: 30,
+            hit: 20,
+            failed: 10,
+            left_out: 5,
+        }
     }
 
     fn cdns(&self, namespace: &Name) -> Vec<CdnStatus> {

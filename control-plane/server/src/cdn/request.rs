@@ -3,33 +3,21 @@
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
 use http_body_util::Full;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use weir_core::cache::CdnPurge;
 use weir_policy::document::cache_policy::cdn_purge::{CdnHeader, CdnPurgeSpec};
 
+use crate::outbound::Outbound;
+
 /// Posts purges.
 #[derive(Clone, Debug)]
-pub(super) struct Sender {
-    http: Client<HttpConnector, Full<Bytes>>,
-}
+pub(super) struct Sender(pub(super) Outbound);
 
 impl Sender {
-    pub(super) fn new() -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        let http = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .build(connector);
-        Self { http }
-    }
-
     /// Done when the CDN has answered with a status of success; else why not. What its answer says is not read.
     pub(super) async fn send(&self, spec: &CdnPurgeSpec, purge: &CdnPurge) -> Result<(), String> {
         let request = request(spec, purge)?;
         let timeout = std::time::Duration::from_millis(spec.timeout.as_millis());
-        let answer = tokio::time::timeout(timeout, self.http.request(request)).await;
+        let answer = tokio::time::timeout(timeout, self.0.request(request)).await;
         let answer = answer.map_err(|_| format!("no answer within {}", spec.timeout))?;
         let answer = answer.map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
         match answer.status() {

@@ -4,16 +4,23 @@ use std::path::Path;
 use axum::Router;
 use axum::extract::State as Extracted;
 use http::{HeaderMap, StatusCode};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{RootCertStore, ServerConfig};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 use weir_core::module::ModuleCatalog;
 use weir_policy::name::Name;
 use weir_rest::Control;
 use weir_store::SqliteStore;
 
 use super::*;
+use crate::outbound;
 use crate::world::World;
 
 /// How it answers next; then always with 204.
@@ -54,6 +61,30 @@ impl Cdn {
         (cdn, url)
     }
 
+    /// One that is asked over TLS only, and the authority that vouches for it.
+    async fn start_secure() -> (Arc<Self>, String, RootCertStore) {
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let mut authorities = RootCertStore::empty();
+        authorities.add(own.cert.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+        let tls = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key)
+            .unwrap();
+        let cdn = Arc::new(Self::default());
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&cdn));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!(
+            "https://localhost:{}/purge",
+            listener.local_addr().unwrap().port()
+        );
+        tokio::spawn(serve_secure(listener, TlsAcceptor::from(Arc::new(tls)), router));
+        (cdn, url, authorities)
+    }
+
     /// The revisions that it was told, once there are so many.
     async fn revisions(&self, count: usize) -> Vec<u64> {
         loop {
@@ -67,6 +98,18 @@ impl Cdn {
     }
 }
 
+/// A client that does not trust the certificate is not served, and harms nobody else.
+async fn serve_secure(listener: TcpListener, acceptor: TlsAcceptor, router: Router) {
+    loop {
+        let (tcp, _) = listener.accept().await.unwrap();
+        if let Ok(tls) = acceptor.accept(tcp).await {
+            let service = TowerToHyperService::new(router.clone());
+            let connection = http1::Builder::new().serve_connection(TokioIo::new(tls), service);
+            tokio::spawn(connection);
+        }
+    }
+}
+
 /// A control plane over a folder.
 struct Plane {
     controller: Arc<Controller<SqliteStore>>,
@@ -76,11 +119,23 @@ struct Plane {
 
 impl Plane {
     async fn start(folder: &Path) -> Self {
+        Self::trusting(folder, RootCertStore::empty()).await
+    }
+
+    async fn trusting(folder: &Path, authorities: RootCertStore) -> Self {
+        let outbound = outbound::client(authorities).unwrap();
         let (world, proxies) = (Arc::new(World::new(ModuleCatalog::default())), Arc::default());
         let (stop, stopped) = watch::channel(false);
         let store = SqliteStore::open(folder).await.unwrap();
-        let opened = Controller::open(store, world, proxies, folder.to_owned(), stopped.clone()).await;
-        let controller = Arc::new(opened.unwrap());
+        let opened = Controller::open(
+            store,
+            world,
+            proxies,
+            folder.to_owned(),
+            outbound,
+            stopped.clone(),
+        );
+        let controller = Arc::new(opened.await.unwrap());
         let tries = Tries {
             most: 3,
             first_pause: Duration::from_millis(1),
@@ -191,6 +246,27 @@ async fn a_purge_that_is_never_taken_is_given_up_for_the_next() {
     assert_eq!((last.revision, last.outcome), (first, CdnOutcome::GivenUp));
     let second = plane.purge(json!({"tags": ["b"]})).await;
     assert_eq!(cdn.revisions(4).await, [first, first, first, second]);
+    plane.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cdn_is_told_over_tls_if_an_authority_vouches_for_it_and_else_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let (cdn, url, authorities) = Cdn::start_secure().await;
+    let plane = Plane::start(home.path()).await;
+    plane.policy("pages", json!({"url": url})).await;
+    plane.purge(json!({"tags": ["a"]})).await;
+    let answer = plane.controller.outbound().get(url.parse().unwrap()).await;
+    let detail = format!("{:#}", anyhow::Error::new(answer.unwrap_err()));
+    assert!(detail.contains("invalid peer certificate"), "{detail}");
+    let given_up = plane.status(|status| status.last.is_some()).await;
+    assert_eq!(given_up.last.unwrap().outcome, CdnOutcome::GivenUp);
+    plane.end().await;
+    assert_eq!(cdn.told.lock().unwrap().len(), 0);
+
+    let plane = Plane::trusting(home.path(), authorities).await;
+    let told = plane.purge(json!({"tags": ["b"]})).await;
+    assert_eq!(cdn.revisions(1).await, [told]);
     plane.end().await;
 }
 

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::Request;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use http_body_util::{BodyExt, Full, Limited};
 use serde_json::Value;
 use weir_core::refusal::Refusal;
 use weir_policy::problem::Problem;
+
+use crate::outbound::Outbound;
 
 /// The largest document, bytes.
 const MAX_BYTES: usize = 8 << 20;
@@ -18,19 +16,18 @@ const MAX_BYTES: usize = 8 << 20;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The document at `url`; else why there is none, for people.
-pub(super) async fn fetch(url: &str) -> Result<Value, String> {
-    tokio::time::timeout(TIMEOUT, get(url))
+pub(super) async fn fetch(url: &str, outbound: &Outbound) -> Result<Value, String> {
+    tokio::time::timeout(TIMEOUT, get(url, outbound))
         .await
         .map_err(|_| format!("no answer within {} s", TIMEOUT.as_secs()))?
 }
 
-async fn get(url: &str) -> Result<Value, String> {
-    let client: Client<HttpConnector, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+async fn get(url: &str, outbound: &Outbound) -> Result<Value, String> {
     let request = Request::get(url)
         .header(http::header::ACCEPT, "application/json")
-        .body(Empty::new())
+        .body(Full::default())
         .map_err(|error| error.to_string())?;
-    let answer = client.request(request).await;
+    let answer = outbound.request(request).await;
     let answer = answer.map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
     if !answer.status().is_success() {
         return Err(format!("answered {}", answer.status()));

@@ -11,6 +11,7 @@
 
 mod cache;
 mod cache_tier;
+mod cached_hedges;
 mod cached_streams;
 mod caching;
 mod caching_fleet;
@@ -29,3 +30,4 @@ mod stampede;
 mod static_config;
 mod support;
 mod upgrades;
+mod warming;

@@ -111,9 +111,9 @@ pub struct WarmCounts {
     pub job: String,
     /// How many there are to make.
     pub urls: u32,
-    /// The origin answered, or the tier that all proxies share.
+    /// The origin answered.
     pub fetched: u32,
-    /// The answer was in the proxy's cache already.
+    /// The answer was in the proxy's cache already, or in the tier that all proxies share.
     pub hit: u32,
     /// No good answer came, however often it was tried.
     pub failed: u32,

@@ -466,19 +466,24 @@ fn each_field_says_what_it_expects() {
 }
 
 #[test]
-fn a_cdn_is_told_at_an_http_url_with_a_host() {
+fn a_cdn_is_told_at_an_http_or_https_url_with_a_host() {
     for good in [
         "http://cdn",
         "http://cdn:80/",
         "http://127.0.0.1:8080/purge?a=%20",
         "http://cdn?x",
+        "https://cdn/purge",
+        "https://cdn.example:8443",
     ] {
         assert_eq!(with("/spec/cdn/purge/url", json!(good)), [], "{good}");
     }
     for bad in [
         "",
         "cdn/purge",
-        "https://cdn/purge",
+        "ftp://cdn/purge",
+        "https:/cdn/purge",
+        "HTTPS://cdn/purge",
+        "https://",
         "http://",
         "http:///purge",
         "http://user:secret@cdn/",

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -26,13 +27,22 @@ pub(crate) type Part = io::Result<Frame<Bytes>>;
 pub(crate) struct Origin {
     pub(crate) address: SocketAddr,
     pages: Arc<Mutex<BTreeMap<String, Page>>>,
+    load: Arc<Mutex<Load>>,
     open: watch::Sender<bool>,
+}
+
+/// How many requests it has now, and had at most.
+#[derive(Debug, Default)]
+struct Load {
+    now: usize,
+    most: usize,
 }
 
 #[derive(Debug, Default)]
 struct Page {
     headers: Vec<(String, String)>,
-    asked: usize,
+    asked: Vec<Instant>,
+    failures: usize,
     parts: Option<Parts>,
 }
 
@@ -57,12 +67,23 @@ impl Origin {
 
     pub(crate) async fn start_at(ip: IpAddr, port: u16) -> Self {
         let (pages, open) = (Arc::default(), watch::Sender::new(true));
-        let (known, gate) = (Arc::clone(&pages), open.clone());
+        let load = Arc::<Mutex<Load>>::default();
+        let (known, gate, counted) = (Arc::clone(&pages), open.clone(), Arc::clone(&load));
         let address = server::start(ip, port, move |request| {
-            answer(Arc::clone(&known), gate.subscribe(), request)
+            let counted = Arc::clone(&counted);
+            let answered = answer(Arc::clone(&known), gate.subscribe(), request);
+            async move {
+                let _one = One::begin(counted);
+                answered.await
+            }
         })
         .await;
-        Self { address, pages, open }
+        Self {
+            address,
+            pages,
+            load,
+            open,
+        }
     }
 
     /// The Backend of a shard that it answers for.
@@ -86,9 +107,35 @@ impl Origin {
         sender
     }
 
+    /// A path's next answers are errors that no cache keeps, so many of them.
+    pub(crate) fn fail(&self, path: &str, times: usize) {
+        self.page(path, |page| page.failures = times);
+    }
+
     /// How often it was asked for a path, in whatever way.
     pub(crate) fn asked(&self, path: &str) -> usize {
-        self.page(path, |page| page.asked)
+        self.asked_at(path).len()
+    }
+
+    /// When it was.
+    pub(crate) fn asked_at(&self, path: &str) -> Vec<Instant> {
+        self.page(path, |page| page.asked.clone())
+    }
+
+    /// How many requests it has now.
+    pub(crate) fn under_way(&self) -> usize {
+        self.load.lock().unwrap().now
+    }
+
+    /// How many it had at once at most.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.load.lock().unwrap().most
+    }
+
+    /// How often it was asked for anything.
+    pub(crate) fn asked_in_all(&self) -> usize {
+        let pages = self.pages.lock().unwrap();
+        pages.values().map(|page| page.asked.len()).sum()
     }
 
     /// From now on no answer leaves until [`Origin::release`].
@@ -105,6 +152,25 @@ impl Origin {
     }
 }
 
+/// A request; it ends when it is dropped.
+struct One(Arc<Mutex<Load>>);
+
+impl One {
+    fn begin(counted: Arc<Mutex<Load>>) -> Self {
+        let mut load = counted.lock().unwrap();
+        load.now += 1;
+        load.most = load.most.max(load.now);
+        drop(load);
+        Self(counted)
+    }
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().now -= 1;
+    }
+}
+
 type AnyBody = http_body_util::combinators::UnsyncBoxBody<Bytes, io::Error>;
 
 async fn answer(
@@ -116,11 +182,18 @@ async fn answer(
         return shards::upgrade("origin", &mut request).map(whole);
     }
     let path = request.uri().path().to_owned();
-    let (headers, asked, parts) = {
+    let (headers, asked, failures, parts) = {
         let mut pages = pages.lock().unwrap();
         let page = pages.entry(path.clone()).or_default();
-        page.asked += 1;
-        (page.headers.clone(), page.asked, page.parts.take())
+        page.asked.push(Instant::now());
+        let failures = page.failures;
+        page.failures = failures.saturating_sub(1);
+        (
+            page.headers.clone(),
+            page.asked.len(),
+            failures,
+            page.parts.take(),
+        )
     };
     let user = request.headers().get("x-user-id").cloned();
     let user = user
@@ -133,6 +206,10 @@ async fn answer(
     };
     let _ = request.into_body().collect().await;
     let _ = gate.wait_for(|open| *open).await;
+    if failures > 0 {
+        let failed = Response::builder().status(StatusCode::SERVICE_UNAVAILABLE);
+        return failed.body(whole("")).unwrap();
+    }
     let mut response = Response::builder().status(StatusCode::OK);
     if headers.is_empty() {
         response = response.header("cache-control", "max-age=3600");

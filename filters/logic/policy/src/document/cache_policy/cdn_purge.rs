@@ -22,7 +22,7 @@ pub const ENV_PREFIX: &str = "WEIR_CDN_";
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CdnPurgeSpec {
-    /// Where it is posted: `http://HOST[:PORT]/PATH`.
+    /// Where it is posted: `http[s]://HOST[:PORT]/PATH`.
     pub url: String,
     /// Headers of the request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -54,7 +54,7 @@ const fn default_timeout() -> Duration {
 impl CdnPurgeSpec {
     pub(super) fn check(&self, problems: &mut Problems) {
         if !is_http_url(&self.url) {
-            let detail = format!("{:?}: expected http://HOST[:PORT]/PATH", self.url);
+            let detail = format!("{:?}: expected http[s]://HOST[:PORT]/PATH", self.url);
             problems.note_at("url", "invalid_url", detail);
         }
         problems.within("headers", |problems| {
@@ -106,10 +106,11 @@ fn is_variable(name: &str) -> bool {
             .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(fits))
 }
 
-/// Whether it is an `http` URL with a host: without a login, and without a fragment.
+/// Whether it is an `http` or `https` URL with a host: without a login, and without a fragment.
 pub(super) fn is_http_url(url: &str) -> bool {
     let visible = |byte: u8| byte.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&byte);
-    let Some(rest) = url.strip_prefix("http://") else {
+    let schemes = ["http://", "https://"];
+    let Some(rest) = schemes.iter().find_map(|scheme| url.strip_prefix(scheme)) else {
         return false;
     };
     let end = rest.find(['/', '?']).unwrap_or(rest.len());

@@ -61,7 +61,7 @@ pub struct WarmingSpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WarmKeys {
-    /// Where the document is: `http://HOST[:PORT]/PATH`.
+    /// Where the document is: `http[s]://HOST[:PORT]/PATH`.
     pub url: String,
     /// JSON pointer (RFC 6901) to the array; empty: the document is the array. `/items`
     #[serde(default)]
@@ -159,7 +159,7 @@ impl WarmingSpec {
 impl WarmKeys {
     fn check(&self, problems: &mut Problems) {
         if !is_http_url(&self.url) {
-            let detail = format!("{:?}: expected http://HOST[:PORT]/PATH", self.url);
+            let detail = format!("{:?}: expected http[s]://HOST[:PORT]/PATH", self.url);
             problems.note_at("url", "invalid_url", detail);
         }
         if !self.pointer.is_empty() && !self.pointer.starts_with('/') {
