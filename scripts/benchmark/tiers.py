@@ -49,19 +49,12 @@ def bench(ready: Tools, name: str | None) -> int:
     """Measures, prints, and writes the result file when it has a name."""
     programs, wrk = servers.fetch(), load.generator()
     prepare.build(ready, programs=("weir-server",))
-    with ExitStack() as running:
-        folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="weir-bench-")))
-        origin, child = servers.origin(ready, programs, folder)
-        running.callback(processes.end, [child])
-        module = caches.module(ready)
-        rows = running.enter_context(_tier(ready, folder, module, origin)).rows()
-    with ExitStack() as running:
-        folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="weir-bench-")))
-        origin, child = servers.origin(ready, programs, folder)
-        running.callback(processes.end, [child])
-        stand = running.enter_context(_tier(ready, folder, module, origin))
+    module = caches.module(ready)
+    with _stand(ready, programs, module) as stand:
+        rows = stand.rows()
+    with _stand(ready, programs, module) as stand:
         output.say(f"==> {scan.REQUESTS} requests for {scan.POPULAR} keys")
-        popular = scan.Track(ready, folder, wrk, origin).popularity(stand.peer)
+        popular = scan.Track(ready, stand.folder, wrk, stand.origin).popularity(stand.peer)
     print(f"{RATE:.0f} requests a second, {servers.SIZES['small']} bytes\n{_table(rows)}\n\n{_verdicts(rows)}\n")
     print(f"key of rank r in proportion to r^-{scan.EXPONENT}\n{scan.rate_table({'tiers': popular}, {'tiers': 'tiers'})}")
     if name:
@@ -77,6 +70,7 @@ class Stand:
 
     ready: Tools
     folder: Path
+    origin: servers.Origin
     peer: peers.Peer
     redis_port: int
 
@@ -109,22 +103,28 @@ class Stand:
 
 
 @contextmanager
-def _tier(ready: Tools, folder: Path, module: Path, origin: servers.Origin) -> Iterator[Stand]:
-    """Redis and a cache tier, empty."""
-    redis_port, port = ports.free(2), ports.free()
-    pinned = load.cores()[1]
-    store = [redis.ready(), "--port", str(redis_port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    tier = [str(binary("weir")), "cache-tier", "--listen", f"127.0.0.1:{port}"]
-    url = f"redis://127.0.0.1:{redis_port}"
-    started = [processes.Child("Redis", store, folder / "redis.log", ready.env, pinned)]
-    try:
-        started[0].wait_until(lambda: "Ready to accept" in started[0].output(), "ready line")
-        command = [*tier, "--redis", url]
-        started.append(processes.Child("cache tier", command, folder / "tier.log", ready.env, pinned))
-        started[1].wait_until(lambda: web.status(port, "/healthz") == 200, "healthy")
-        yield Stand(ready, folder, _peer(module, origin.port, port), redis_port)
-    finally:
-        processes.end(started)
+def _stand(ready: Tools, programs: servers.Programs, module: Path) -> Iterator[Stand]:
+    """An origin, Redis and a cache tier, all of them new."""
+    with ExitStack() as running:
+        folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="weir-bench-")))
+        started = list[processes.Child]()
+        running.callback(lambda: processes.end(started))
+
+        def start(name: str, command: list[str]) -> processes.Child:
+            log = folder / f"{name}.log"
+            started.append(processes.Child(name, command, log, ready.env, load.cores()[1]))
+            return started[-1]
+
+        origin, child = servers.origin(ready, programs, folder)
+        started.append(child)
+        redis_port, port = ports.free(2), ports.free()
+        options = ["--port", str(redis_port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+        store = start("redis", [redis.ready(), *options])
+        store.wait_until(lambda: "Ready to accept" in store.output(), "ready line")
+        own = ["--listen", f"127.0.0.1:{port}", "--redis", f"redis://127.0.0.1:{redis_port}"]
+        tier = start("cache-tier", [str(binary("weir")), "cache-tier", *own])
+        tier.wait_until(lambda: web.status(port, "/healthz") == 200, "healthy")
+        yield Stand(ready, folder, origin, _peer(module, origin.port, port), redis_port)
 
 
 def _peer(module: Path, origin: int, tier: int) -> peers.Peer:
