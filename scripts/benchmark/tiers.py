@@ -1,7 +1,4 @@
-"""The cache's tiers: how long a hit in each takes, and which of them answers where few keys are asked for often.
-
-`weir cache-tier` is as other scripts build it, without optimisation: a release is faster.
-"""
+"""The cache's tiers: how long a hit in each takes, and which of them answers where few keys are asked for often."""
 
 import json
 import re
@@ -48,7 +45,7 @@ class Row:
 def bench(ready: Tools, name: str | None) -> int:
     """Measures, prints, and writes the result file when it has a name."""
     programs, wrk = servers.fetch(), load.generator()
-    prepare.build(ready, programs=("weir-server",))
+    prepare.build(ready, "release", ("weir-server",))
     module = caches.module(ready)
     with _stand(ready, programs, module) as stand:
         rows = stand.rows()
@@ -122,7 +119,7 @@ def _stand(ready: Tools, programs: servers.Programs, module: Path) -> Iterator[S
         store = start("redis", [redis.ready(), *options])
         store.wait_until(lambda: "Ready to accept" in store.output(), "ready line")
         own = ["--listen", f"127.0.0.1:{port}", "--redis", f"redis://127.0.0.1:{redis_port}"]
-        tier = start("cache-tier", [str(binary("weir")), "cache-tier", *own])
+        tier = start("cache-tier", [str(binary("weir", "release")), "cache-tier", *own])
         tier.wait_until(lambda: web.status(port, "/healthz") == 200, "healthy")
         yield Stand(ready, folder, origin, _peer(module, origin.port, port), redis_port)
 
