@@ -85,21 +85,13 @@ impl Ready {
     }
 
     /// An answer that is not stored.
-    pub(crate) fn passed_on(status: u16, headers: Headers, body: Vec<u8>) -> Self {
+    pub(crate) fn passed_on(status: u16, mut headers: Headers, body: Vec<u8>) -> Self {
+        headers.retain(|name, _| !name.starts_with(b":"));
         Self {
             status,
             headers,
             body: Body::Own(Rc::new(body)),
         }
-    }
-
-    /// Names are field names, which are ASCII; others, which no origin can send, are left out.
-    fn headers(&self) -> Vec<(&str, &[u8])> {
-        let named = self.headers.iter().filter_map(|(name, value)| {
-            let name = str::from_utf8(name).ok()?;
-            (!name.starts_with(':')).then_some((name, value))
-        });
-        named.collect()
     }
 
     /// The answer as it will pass, and the body that it is sent with. HEAD's has none to take another's place.
@@ -124,14 +116,14 @@ impl Ready {
     pub(crate) fn send(&self, visit: &Visit, host: &impl LocalReply) -> Result<(), HostError> {
         let (state, body) = self.begin(visit);
         visit.set(state);
-        host.reply(self.status, &self.headers(), body)
+        host.reply(self.status, &self.headers.to_pairs(), body)
     }
 
     /// Answers a request that was held.
     pub(crate) fn send_held(&self, visit: &Visit, host: &impl HeldStreams) -> Result<(), HostError> {
         let (state, body) = self.begin(visit);
         visit.set(state);
-        host.answer_held(visit.stream, self.status, &self.headers(), body)
+        host.answer_held(visit.stream, self.status, &self.headers.to_pairs(), body)
     }
 }
 

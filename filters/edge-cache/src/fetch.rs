@@ -6,7 +6,6 @@
 use std::rc::Rc;
 
 use weir_cache_store::purge::Verdict;
-use weir_host::pairs;
 use weir_host::port::{Answer, RootHost};
 use weir_http_cache::{
     CacheRequest, Change, FwdReason, Head, Headers, Hit, Method, NotStored, Reuse, Source, Tier, Updated,
@@ -120,7 +119,7 @@ fn changed(headers: &Headers, changes: Vec<Change>) -> Headers {
 impl EdgeCacheFilter {
     /// The origin has answered.
     pub(crate) fn judge_answer(&self, fetch: Fetch, answer: Answer, host: &impl RootHost) {
-        let headers: Headers = pairs::read(&answer.headers).collect();
+        let headers = Headers::from_pairs(answer.headers);
         let (Some(status), Ok(now_ms)) = (status_of(&headers), host.now_ms()) else {
             return self.fail(fetch, None, host);
         };

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use weir_cache_store::{Claim, Filling, Found};
 use weir_host::port::{Host, Level, RequestHeaders, StreamHost};
-use weir_host::{Action, HostError, pairs};
+use weir_host::{Action, HostError};
 use weir_http_cache::{Answer, Asked, FwdReason, Headers};
 
 use crate::EdgeCacheFilter;
@@ -45,7 +45,7 @@ impl EdgeCacheFilter {
             host.log(Level::Error, "edge-cache: a request could not be read");
             return Action::Continue;
         };
-        let headers: Headers = pairs::read(&pairs).collect();
+        let headers = Headers::from_pairs(pairs);
         let policy = self
             .selector
             .select(&headers)

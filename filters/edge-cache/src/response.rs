@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
+use weir_host::HostError;
 use weir_host::port::{Host, Properties, ResponseHost};
-use weir_host::{HostError, pairs};
 use weir_http_cache::{Change, Head, Headers, NotStored};
 
 use crate::EdgeCacheFilter;
@@ -83,7 +83,7 @@ impl EdgeCacheFilter {
         forwarded: &Forwarded,
         host: &impl ResponseHost,
     ) -> Result<(Headers, Result<Head, NotStored>), HostError> {
-        let headers: Headers = pairs::read(&host.pairs()?).collect();
+        let headers = Headers::from_pairs(host.pairs()?);
         let now_ms = host.now_ms()?;
         let status = status_of(&headers).ok_or(HostError::BadArgument)?;
         if forwarded.fill.is_none() {

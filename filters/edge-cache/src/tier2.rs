@@ -7,7 +7,6 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use weir_cache_store::purge::Verdict;
-use weir_host::pairs;
 use weir_host::port::{Answer, Host, RootHost};
 use weir_http_cache::{CacheRequest, FwdReason, Head, Headers, Object};
 use weir_policy::cache_tier::{
@@ -239,9 +238,9 @@ impl EdgeCacheFilter {
     }
 
     /// The tier has answered.
-    pub(crate) fn take_tier_answer(&self, call: TierCall, answer: &Answer, host: &impl RootHost) {
+    pub(crate) fn take_tier_answer(&self, call: TierCall, answer: Answer, host: &impl RootHost) {
         let now_ms = host.now_ms().unwrap_or(call.sent_ms);
-        let headers: Headers = pairs::read(&answer.headers).collect();
+        let headers = Headers::from_pairs(answer.headers);
         let found = status_of(&headers).unwrap_or(answer.status);
         let counts = &call.visit.policy.counts;
         counts.tier2(Tier2::of(found), now_ms.saturating_sub(call.sent_ms));

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use weir_cache_store::Claim;
+use weir_host::HostError;
 use weir_host::port::{Host, ResponseHost};
-use weir_host::{HostError, pairs};
 use weir_http_cache::{Asked, CacheRequest, FwdReason, Head, Headers, Method};
 
 use crate::EdgeCacheFilter;
@@ -26,7 +26,7 @@ impl EdgeCacheFilter {
         ends: bool,
         host: &impl ResponseHost,
     ) -> Result<(), HostError> {
-        let headers: Headers = pairs::read(&host.pairs()?).collect();
+        let headers = Headers::from_pairs(host.pairs()?);
         let status = status_of(&headers).ok_or(HostError::BadArgument)?;
         let rules = &visit.policy.rules;
         for url in rules.invalidated(&visit.request, status, &headers) {

@@ -107,9 +107,8 @@ fn end_of(answer: &Answer) -> End {
     if answer.status >= 500 || answer.status == 429 {
         return End::Failed;
     }
-    let mut headers = pairs::read(&answer.headers);
-    let is_hit =
-        headers.any(|(name, value)| name == b"cache-status" && value.windows(5).any(|part| part == b"; hit"));
+    let mut told = pairs::values(&answer.headers, "cache-status");
+    let is_hit = told.any(|value| value.windows(5).any(|part| part == b"; hit"));
     if is_hit { End::Hit } else { End::Fetched }
 }
 

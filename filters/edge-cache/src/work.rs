@@ -147,7 +147,7 @@ impl EdgeCacheFilter {
             work,
         ) {
             (Ok(answer), Work::Fetch(fetch)) => self.judge_answer(fetch, answer, host),
-            (Ok(answer), Work::Tier(call)) => self.take_tier_answer(call, &answer, host),
+            (Ok(answer), Work::Tier(call)) => self.take_tier_answer(call, answer, host),
             (Ok(answer), Work::Warm(call)) => self.end_warm(call, Some(&answer), host),
             (Err(_), work) => self.fail_work(work, host),
         }

@@ -53,7 +53,6 @@ mod error;
 pub mod fake;
 mod filter;
 mod gauge;
-pub mod pairs;
 pub mod port;
 pub mod reply;
 mod request;
@@ -74,6 +73,7 @@ pub use root::Root;
 pub use stream::Stream;
 pub use vm::Vm;
 pub use vm_number::VmNumber;
+pub use weir_pairs as pairs;
 
 /// Makes the type, a [`Filter`], the filter of this module. Does nothing outside `wasm32`.
 #[macro_export]

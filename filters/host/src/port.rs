@@ -161,7 +161,7 @@ pub trait HeldStreams {
         &self,
         stream: StreamId,
         status: u16,
-        headers: &[(&str, &[u8])],
+        headers: &[u8],
         body: &[u8],
     ) -> Result<(), HostError>;
 
@@ -253,8 +253,8 @@ pub trait ResponseHeaders {
 ///
 /// The answer passes the filter's own [`crate::Filter::on_response_headers`].
 pub trait LocalReply {
-    /// An HTTP answer.
-    fn reply(&self, status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Result<(), HostError>;
+    /// An HTTP answer. The headers are laid out as [`crate::pairs::write`] does it.
+    fn reply(&self, status: u16, headers: &[u8], body: &[u8]) -> Result<(), HostError>;
     /// A gRPC answer of trailers only, `headers` among them, for a request that the host takes for gRPC. Any other gets
     /// `message` as plain text with the HTTP status `http`.
     fn reply_grpc(

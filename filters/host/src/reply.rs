@@ -5,6 +5,7 @@ use weir_route_match::RequestView;
 
 use crate::error::HostError;
 use crate::filter::Action;
+use crate::pairs;
 use crate::port::{GrpcStatus, Level, StreamHost};
 use crate::request::Request;
 
@@ -91,7 +92,7 @@ impl<M: Serialize> Problem<'_, M> {
         let body = serde_json::to_vec(self).unwrap_or_default();
         let content_type: (&str, &[u8]) = ("content-type", b"application/problem+json");
         let headers = [&[content_type], headers].concat();
-        host.reply(self.refusal.status, &headers, &body)
+        host.reply(self.refusal.status, &pairs::write(&headers), &body)
     }
 }
 

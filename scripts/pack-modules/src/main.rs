@@ -14,6 +14,7 @@
 
 mod build;
 mod filter;
+mod helpers;
 mod module;
 mod store;
 

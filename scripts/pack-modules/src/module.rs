@@ -3,6 +3,8 @@
 use anyhow::{Result, bail, ensure};
 use walrus::{ImportKind, Module, ModuleConfig, passes};
 
+use crate::helpers;
+
 /// What every module exports: its start, its memory and allocator, its ABI, and the life of its contexts. Without
 /// `proxy_on_delete` contexts would never be freed.
 const NEEDED: [&str; 7] = [
@@ -19,8 +21,8 @@ const NEEDED: [&str; 7] = [
 /// tests of the packed modules.
 const ABI: (&str, &str) = ("env", "proxy_");
 
-/// Removes from the module `built` every export but the needed ones and `callbacks`, what only those reached, and
-/// names; refuses imports that Envoy does not have.
+/// Removes from the module `built` every export but the needed ones and `callbacks`, the SDK's helpers that nobody calls, what
+/// only those reached, and names; refuses imports that Envoy does not have.
 pub(crate) fn strip(built: &[u8], callbacks: &[String]) -> Result<Vec<u8>> {
     let mut config = ModuleConfig::new();
     config
@@ -28,6 +30,7 @@ pub(crate) fn strip(built: &[u8], callbacks: &[String]) -> Result<Vec<u8>> {
         .generate_producers_section(false);
     let mut module = config.parse(built)?;
     keep_exports(&mut module, callbacks)?;
+    helpers::trap(&mut module);
     let custom: Vec<_> = module.customs.iter().map(|(id, _)| id).collect();
     for section in custom {
         module.customs.delete(section);

@@ -2,7 +2,7 @@
 
 use crate::error::HostError;
 use crate::fake::process::{Process, Released};
-use crate::fake::stream::Reply;
+use crate::fake::stream::{Reply, named};
 use crate::port::{ForeignFunctions, HeldStreams, Mail, QueueId, StreamId};
 
 /// Something of a process.
@@ -16,10 +16,10 @@ impl<P: OfProcess> HeldStreams for P {
         &self,
         stream: StreamId,
         status: u16,
-        headers: &[(&str, &[u8])],
+        headers: &[u8],
         body: &[u8],
     ) -> Result<(), HostError> {
-        let reply = Reply::http(status, headers, body);
+        let reply = Reply::http(status, &named(headers), body);
         self.process().release(stream, Released::Answered(reply));
         Ok(())
     }

@@ -280,10 +280,18 @@ impl ResponseHeaders for Stream {
     }
 }
 
+/// The headers in bytes that are laid out as the ABI does it; a name that is no text is left out.
+pub(super) fn named(headers: &[u8]) -> Vec<(&str, &[u8])> {
+    let named =
+        crate::pairs::read(headers).filter_map(|(name, value)| Some((str::from_utf8(name).ok()?, value)));
+    named.collect()
+}
+
 impl LocalReply for Stream {
-    fn reply(&self, status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Result<(), HostError> {
-        let reply = Reply::http(status, headers, body);
-        self.answer_with(reply, &[(":status", status.to_string().as_bytes())], headers)
+    fn reply(&self, status: u16, headers: &[u8], body: &[u8]) -> Result<(), HostError> {
+        let headers = named(headers);
+        let reply = Reply::http(status, &headers, body);
+        self.answer_with(reply, &[(":status", status.to_string().as_bytes())], &headers)
     }
 
     fn reply_grpc(

@@ -54,7 +54,7 @@ impl HeldStreams for Envoy {
         &self,
         stream: StreamId,
         status: u16,
-        headers: &[(&str, &[u8])],
+        headers: &[u8],
         body: &[u8],
     ) -> Result<(), HostError> {
         self.within(stream, || self.reply(status, headers, body))
@@ -228,8 +228,8 @@ impl ResponseHeaders for Envoy {
 }
 
 impl LocalReply for Envoy {
-    fn reply(&self, status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Result<(), HostError> {
-        abi::send_local_response(status.into(), &pairs::write(headers), body, -1)
+    fn reply(&self, status: u16, headers: &[u8], body: &[u8]) -> Result<(), HostError> {
+        abi::send_local_response(status.into(), headers, body, -1)
     }
 
     fn reply_grpc(

@@ -6,36 +6,77 @@ use weir_route_match::RequestView;
 
 use crate::text::{Backslash, Items, items};
 
-/// More than the headers of most requests have.
-const USUAL_BYTES: usize = 512;
+/// As many fields as are added to most answers, and about what each has.
+const MORE: usize = 8;
+const USUAL_BYTES: usize = 32;
 
-/// Header fields in their order: one buffer of bytes, which is also how they are stored. Names are lower-case;
-/// pseudo-headers (`:path`) are among them.
+/// Header fields in their order, laid out as the proxy-wasm ABI does it: what the host gives and takes is not taken apart.
+/// Names are lower-case; pseudo-headers (`:path`) are among them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers {
-    /// Of each field: the lengths of name and value (32 bits, little-endian), the name, the value.
-    bytes: Vec<u8>,
+    /// Of each field: the lengths of name and value (32 bits, little-endian).
+    sizes: Vec<u8>,
+    /// Of each field: the name, the value, each before a zero byte.
+    texts: Vec<u8>,
+    /// The marks of all names: most that are asked for are not there.
+    marks: u64,
+}
+
+/// The mark of a lower-case name: one bit.
+fn mark(name: &[u8]) -> u64 {
+    let (first, last) = match name {
+        [first, .., last] => (*first, *last),
+        _ => (0, 0),
+    };
+    let number = usize::from(first) + 8 * usize::from(last) + 3 * name.len();
+    1 << (number % 64)
 }
 
 impl Headers {
     /// None.
     pub const fn new() -> Self {
-        Self { bytes: Vec::new() }
+        Self {
+            sizes: Vec::new(),
+            texts: Vec::new(),
+            marks: 0,
+        }
+    }
+
+    /// Of headers as a host gives them ([`weir_pairs::read`]).
+    pub fn from_pairs(bytes: Vec<u8>) -> Self {
+        let (sizes, texts) = weir_pairs::split(bytes);
+        Self::from_parts(sizes, texts)
+    }
+
+    /// As a host takes them.
+    pub fn to_pairs(&self) -> Vec<u8> {
+        weir_pairs::join(&self.sizes, &self.texts)
+    }
+
+    /// Of lengths and texts, of which names are lower-case. Where these stop making sense, the fields end.
+    pub(crate) fn from_parts(mut sizes: Vec<u8>, mut texts: Vec<u8>) -> Self {
+        let mut fields = HeaderFields::new(&sizes, &texts);
+        let marks = fields.by_ref().fold(0, |marks, (name, _)| marks | mark(name));
+        let (no_sizes, no_texts) = fields.left();
+        let (sizes_end, texts_end) = (sizes.len() - no_sizes.len(), texts.len() - no_texts.len());
+        sizes.truncate(sizes_end);
+        texts.truncate(texts_end);
+        Self { sizes, texts, marks }
+    }
+
+    /// Lengths and texts.
+    pub(crate) fn parts(&self) -> (&[u8], &[u8]) {
+        (&self.sizes, &self.texts)
     }
 
     /// Adds a field at the end.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
-        let (Ok(names), Ok(values)) = (u32::try_from(name.len()), u32::try_from(value.len())) else {
-            return;
-        };
-        self.bytes.extend_from_slice(&names.to_le_bytes());
-        self.bytes.extend_from_slice(&values.to_le_bytes());
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(name);
-        if let Some(name) = self.bytes.get_mut(start..) {
+        let start = self.texts.len();
+        weir_pairs::push(&mut self.sizes, &mut self.texts, name, value);
+        if let Some(name) = self.texts.get_mut(start..start + name.len()) {
             name.make_ascii_lowercase();
+            self.marks |= mark(name);
         }
-        self.bytes.extend_from_slice(value);
     }
 
     /// Has the field once, with this value, at the end.
@@ -58,24 +99,19 @@ impl Headers {
 
     /// Those for which `keep` says so, with room for some more.
     pub(crate) fn only(&self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) -> Self {
-        const MORE: usize = 128;
-        let mut bytes = Vec::with_capacity(self.bytes.len().saturating_add(MORE));
-        let mut fields = self.iter();
-        loop {
-            let before = fields.left;
-            let Some((name, value)) = fields.next() else {
-                return Self { bytes };
-            };
+        let mut kept = Self::with_capacity(self.sizes.len() / 8 + MORE, self.texts.len());
+        for (name, value) in self.iter() {
             if keep(name, value) {
-                let size = before.len().saturating_sub(fields.left.len());
-                bytes.extend_from_slice(before.get(..size).unwrap_or_default());
+                weir_pairs::push(&mut kept.sizes, &mut kept.texts, name, value);
+                kept.marks |= mark(name);
             }
         }
+        kept
     }
 
     /// The fields, each a name and a value.
     pub fn iter(&self) -> HeaderFields<'_> {
-        HeaderFields { left: &self.bytes }
+        HeaderFields::new(&self.sizes, &self.texts)
     }
 
     /// The first value of the field `name`, which is lower-case.
@@ -84,9 +120,12 @@ impl Headers {
     }
 
     /// Every value of the field `name`, which is lower-case.
+    #[inline(never)]
     pub fn values<'n>(&self, name: &'n str) -> HeaderValues<'_, 'n> {
-        let fields = HeaderFields { left: &self.bytes };
-        HeaderValues { fields, name }
+        if self.marks & mark(name.as_bytes()) == 0 {
+            return HeaderValues::new(&[], &[], name);
+        }
+        HeaderValues::new(&self.sizes, &self.texts, name)
     }
 
     /// The members of the list that the fields `name` are together.
@@ -111,22 +150,19 @@ impl Headers {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.sizes.is_empty()
     }
 
     /// How much memory they take.
     pub fn byte_len(&self) -> usize {
-        self.bytes.len()
+        self.sizes.len() + self.texts.len()
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// Where the bytes stop making sense, the fields end.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+    fn with_capacity(fields: usize, bytes: usize) -> Self {
         Self {
-            bytes: bytes.to_vec(),
+            sizes: Vec::with_capacity(8 * fields),
+            texts: Vec::with_capacity(bytes + MORE * USUAL_BYTES),
+            marks: 0,
         }
     }
 }
@@ -142,9 +178,7 @@ impl fmt::Debug for Headers {
 
 impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        let mut headers = Self {
-            bytes: Vec::with_capacity(USUAL_BYTES),
-        };
+        let mut headers = Self::with_capacity(MORE, 0);
         for (name, value) in pairs {
             headers.push(name.as_ref(), value.as_ref());
         }
@@ -159,17 +193,10 @@ impl RequestView for Headers {
 }
 
 /// The fields, see [`Headers::iter`].
-#[derive(Clone, Debug)]
-pub struct HeaderFields<'h> {
-    left: &'h [u8],
-}
+pub type HeaderFields<'h> = weir_pairs::Fields<'h>;
 
 /// The values of the fields of one name, see [`Headers::values`].
-#[derive(Clone, Debug)]
-pub struct HeaderValues<'h, 'n> {
-    fields: HeaderFields<'h>,
-    name: &'n str,
-}
+pub type HeaderValues<'h, 'n> = weir_pairs::Values<'h, 'n>;
 
 /// The members of a list over several lines, see [`Headers::items`].
 #[derive(Clone, Debug)]
@@ -177,42 +204,6 @@ pub(crate) struct ListItems<'h, 'n> {
     values: HeaderValues<'h, 'n>,
     line: Items<'h>,
     backslash: Backslash,
-}
-
-// All are walked in dozens of places: inlined, they are a tenth of a module.
-impl<'h> Iterator for HeaderFields<'h> {
-    type Item = (&'h [u8], &'h [u8]);
-
-    #[inline(never)]
-    fn next(&mut self) -> Option<Self::Item> {
-        let (name, rest) = self.left.split_first_chunk()?;
-        let (value, rest) = rest.split_first_chunk()?;
-        let (name, rest) = rest.split_at_checked(length(*name)?)?;
-        let (value, rest) = rest.split_at_checked(length(*value)?)?;
-        self.left = rest;
-        Some((name, value))
-    }
-}
-
-impl<'h> Iterator for HeaderValues<'h, '_> {
-    type Item = &'h [u8];
-
-    #[inline(never)]
-    fn next(&mut self) -> Option<Self::Item> {
-        let name = self.name.as_bytes();
-        loop {
-            let left = self.fields.left;
-            let (sizes, _) = left.split_first_chunk::<8>()?;
-            let [a, b, c, d, e, f, g, h] = *sizes;
-            let (names, values) = (length([a, b, c, d])?, length([e, f, g, h])?);
-            let value_at = 8_usize.checked_add(names)?;
-            let end = value_at.checked_add(values)?;
-            self.fields.left = left.get(end..)?;
-            if names == name.len() && left.get(8..value_at)? == name {
-                return left.get(value_at..end);
-            }
-        }
-    }
 }
 
 impl<'h> Iterator for ListItems<'h, '_> {
@@ -227,8 +218,4 @@ impl<'h> Iterator for ListItems<'h, '_> {
             self.line = items(self.values.next()?, self.backslash);
         }
     }
-}
-
-fn length(bytes: [u8; 4]) -> Option<usize> {
-    usize::try_from(u32::from_le_bytes(bytes)).ok()
 }

@@ -7,7 +7,7 @@ use crate::request::CacheRequest;
 use crate::vary::VaryRule;
 use crate::wire::{Reader, Writer};
 
-const MARK: &[u8; 4] = b"WCO\x01";
+const MARK: &[u8; 4] = b"WCO\x02";
 
 /// How a body is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,7 +124,9 @@ fn write_head(writer: &mut Writer, head: &Head) {
     }
     writer.list(&head.vary.names().map(<[u8]>::to_vec).collect::<Vec<_>>());
     writer.list(&head.tags);
-    writer.bytes(head.headers.as_bytes());
+    let (sizes, texts) = head.headers.parts();
+    writer.bytes(sizes);
+    writer.bytes(texts);
 }
 
 fn read_head(reader: &mut Reader<'_>) -> Option<Head> {
@@ -156,6 +158,8 @@ fn read_head(reader: &mut Reader<'_>) -> Option<Head> {
     head.part = is_part.then_some(part);
     head.vary = VaryRule::of_names(reader.list()?);
     head.tags = reader.list()?;
-    head.headers = Headers::from_bytes(reader.bytes()?);
-    Some(head)
+    head.headers = Headers::from_parts(reader.bytes()?.to_vec(), reader.bytes()?.to_vec());
+    // Stored are fields alone.
+    let pseudo = head.headers.iter().any(|(name, _)| name.starts_with(b":"));
+    (!pseudo).then_some(head)
 }

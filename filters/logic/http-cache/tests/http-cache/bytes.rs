@@ -173,7 +173,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_no_object_or_one(bytes: Vec<u8>, object in any::<bool>()) {
-        let marked = [if object { b"WCO\x01" } else { b"WCV\x01" }, &bytes[..]].concat();
+        let marked = [if object { b"WCO\x02" } else { b"WCV\x01" }, &bytes[..]].concat();
         for bytes in [&bytes, &marked] {
             let _ = VaryRule::from_bytes(bytes);
             if let Some((found, at)) = Object::from_bytes(bytes) {

@@ -10,6 +10,7 @@ mod answers;
 mod ask;
 mod bytes;
 mod conditions;
+mod fields;
 mod fixture;
 mod forward;
 mod key;
