@@ -179,6 +179,15 @@ impl Process {
         found.map(|(value, _)| value)
     }
 
+    /// How many bytes the shared values of the VMs with this `vm_id` have together.
+    pub fn shared_bytes(&self, vm_id: &str) -> usize {
+        let data = locked(&self.shared.data);
+        let keys = data.keys(vm_id).into_iter();
+        keys.filter_map(|key| data.get(vm_id, &key))
+            .map(|(value, _)| value.len())
+            .sum()
+    }
+
     /// Sets a shared value, whatever is there.
     pub fn set_shared_data(&self, vm_id: &str, key: &str, value: impl Into<Vec<u8>>) {
         // A CAS number of 0 never mismatches.

@@ -32,6 +32,7 @@ mod request;
 mod response;
 mod reuse;
 mod size_gauges;
+mod stores;
 mod tier2;
 mod unsafe_request;
 mod values;
@@ -44,6 +45,7 @@ mod work;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use weir_cache_store::Layout;
 use weir_cache_store::purge::Purges;
 use weir_host::control::Report;
 use weir_host::port::{CallId, Host, Level, Log, QueueId, ResponseHost, RootHost, StreamHost};
@@ -56,6 +58,8 @@ use weir_route_match::Selector;
 use crate::counts::Counts;
 use crate::memory::Memory;
 use crate::policy::Policy;
+use crate::request::failed;
+use crate::size_gauges::SizeGauges;
 use crate::values::Values;
 pub use crate::visit::Exchange;
 use crate::warm::Warming;
@@ -109,6 +113,32 @@ impl EdgeCacheFilter {
         }
     }
 
+    /// What policies have kept that are gone, or keep elsewhere now, goes.
+    fn clear_unused(&self, host: &impl RootHost) {
+        let mut policies = self.policies.iter();
+        let used = |name: &str, layout: &Layout| {
+            let mut policies = self.policies.iter();
+            policies.any(|policy| policy.name == name && policy.layout() == *layout)
+        };
+        let cleared = self.memory.stores.clear_unused(&self.slot, used, &Values(host));
+        let sizes = match cleared {
+            // Others of the policy's stores have the sizes that it shows.
+            Ok(Some(cleared)) if policies.all(|policy| policy.name != cleared.policy) => {
+                SizeGauges::new(&cleared.policy).set(&cleared.store, host)
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(failed(error)),
+        };
+        if let Err(error) = sizes {
+            self.log(error, "what is not used any more stays", host);
+        }
+    }
+
+    /// Whether there is nothing to do.
+    fn rests(&self) -> bool {
+        self.policies.is_empty() && self.memory.is_idle()
+    }
+
     fn log(&self, error: HostError, what: &str, host: &impl Log) {
         host.log(Level::Warn, &format!("edge-cache: {what}: {error}"));
     }
@@ -160,19 +190,22 @@ impl Filter for EdgeCacheFilter {
     }
 
     fn tick_period_ms(&self) -> u32 {
-        if self.policies.is_empty() { 1_000 } else { TICK_MS }
+        if self.rests() { 1_000 } else { TICK_MS }
     }
 
     fn on_tick(&self, host: &impl RootHost) {
-        if self.policies.is_empty() && self.memory.is_idle() {
+        if self.rests() {
             return;
         }
         let Ok(now_ms) = host.now_ms() else {
             return;
         };
         match self.memory.post.open(&self.memory, &self.slot, now_ms, host) {
-            Ok(true) => self.set_sizes(host),
-            Ok(false) => {}
+            Ok(Some(vms)) => {
+                self.memory.stores.share(vms);
+                self.set_sizes(host);
+            }
+            Ok(None) => {}
             Err(error) => self.log(error, "no queue", host),
         }
         // What came while the queue was that of a root which is gone.
@@ -183,6 +216,7 @@ impl Filter for EdgeCacheFilter {
         self.give_up_calls(now_ms, host);
         self.give_up_waiting(now_ms, host);
         self.warm(now_ms, host);
+        self.clear_unused(host);
     }
 
     fn on_call_end(&self, call: CallId, host: &impl RootHost) {

@@ -57,9 +57,14 @@ impl Policy {
         if let Some(store) = self.store.get() {
             return Ok(Rc::clone(store));
         }
+        let number = memory.number(host)?;
+        let store = || memory.stores.store(slot, &self.name, self.layout(), number);
+        Ok(Rc::clone(self.store.get_or_init(store)))
+    }
+
+    /// Of its store.
+    pub(crate) fn layout(&self) -> Layout {
         let limits = self.spec().limits;
-        let layout = Layout::new(limits.total_bytes, limits.objects);
-        let store = memory.store(slot, &self.name, layout, host)?;
-        Ok(Rc::clone(self.store.get_or_init(|| store)))
+        Layout::new(limits.total_bytes, limits.objects)
     }
 }

@@ -77,27 +77,33 @@ fn is_live(time: u64, now_ms: u64) -> bool {
 }
 
 impl Post {
-    /// Opens this VM's queue for the root at hand, and once a second tells the others that it lives; whether it did.
+    /// Opens this VM's queue for the root at hand, and once a second tells the others that it lives; then, how many do.
     pub(crate) fn open(
         &self,
         memory: &Memory,
         slot: &str,
         now_ms: u64,
         host: &impl RootHost,
-    ) -> Result<bool, HostError> {
+    ) -> Result<Option<usize>, HostError> {
         let told = self.queue.get().is_some() && now_ms.abs_diff(self.told_ms.get()) < ALIVE_MS;
         if told {
-            return Ok(false);
+            return Ok(None);
         }
         let name = format!("{slot}/post/{}", memory.number(host)?);
         let queue = host.open_queue(&name)?;
-        self.tell(queue, slot, now_ms, host)?;
+        let alive = self.tell(queue, slot, now_ms, host)?;
         self.queue.set(Some(queue));
         self.told_ms.set(now_ms);
-        Ok(true)
+        Ok(Some(alive))
     }
 
-    fn tell(&self, queue: QueueId, slot: &str, now_ms: u64, host: &impl SharedData) -> Result<(), HostError> {
+    fn tell(
+        &self,
+        queue: QueueId,
+        slot: &str,
+        now_ms: u64,
+        host: &impl SharedData,
+    ) -> Result<usize, HostError> {
         for _ in 0..ATTEMPTS {
             let found = host.load(&key(slot))?;
             let version = found.as_ref().map(|(_, version)| *version);
@@ -111,7 +117,7 @@ impl Post {
             append(&mut list, queue, now_ms);
             match host.store(&key(slot), &list, version) {
                 Err(HostError::CasMismatch) => {}
-                stored => return stored,
+                stored => return stored.map(|()| list.len() / ENTRY_BYTES),
             }
         }
         Err(HostError::CasMismatch)

@@ -3,8 +3,11 @@
 use serde_json::{Value, json};
 use weir_wasm_tests::{Request, Response};
 
-use crate::fixture::{Cached, SLOT, assert_all, is_hit, next, plain, plain_with, statuses, text};
+use crate::fixture::{Cached, POLICY, SLOT, assert_all, is_hit, next, plain, plain_with, statuses, text};
 use crate::origin::{fresh, ms, tagged, versioned};
+
+/// What the plain policy lets be kept.
+const BYTES: u64 = 8_388_608;
 
 /// A slot without a policy.
 fn empty() -> Value {
@@ -17,6 +20,12 @@ fn what_is_stored_outlives_a_configuration() {
     cached.get(0, "/a");
     cached.configure(&next(plain()));
     assert!(is_hit(&cached.get(1, "/a")));
+    cached.configure(&next(next(plain())));
+    cached.advance(10_000);
+    assert!(
+        is_hit(&cached.get(1, "/a")),
+        "though nobody has asked for a while"
+    );
     cached.configure(&plain_with("/key/version", json!(2)));
     assert!(!is_hit(&cached.get(1, "/a")), "another version is another cache");
 }
@@ -28,6 +37,84 @@ fn what_is_stored_outlives_a_module() {
     cached.reload(&plain());
     assert!(is_hit(&cached.get(1, "/a")));
     assert_eq!(cached.origin.count(), 1);
+}
+
+/// How many bytes are in shared data.
+fn kept(cached: &Cached) -> usize {
+    cached.process.shared_bytes("weir.edge-cache")
+}
+
+fn bytes_gauge(cached: &Cached) -> Option<u64> {
+    let policy = POLICY.replace('/', "_");
+    let name = format!("weir_cache_bytes.filter.edge-cache.policy.{policy}");
+    cached.process.gauge(&name)
+}
+
+/// More than there is where nothing is stored: totals, lists of workers.
+const EMPTY: usize = 500;
+
+#[test]
+fn what_was_stored_under_other_limits_goes() {
+    let cached = Cached::on(2, &plain());
+    cached.origin.always(fresh(60).body("x".repeat(10_000)));
+    let ask = |path: usize| cached.get(path % 2, &format!("/{path}"));
+    for path in 0..200 {
+        ask(path);
+    }
+    let before = kept(&cached);
+    assert!(before > 2_000_000, "{before}");
+    cached.configure(&next(plain_with("/limits/totalBytes", json!(2 * BYTES))));
+    cached.advance(10_000);
+    let after = kept(&cached);
+    assert!(after <= EMPTY, "{after}");
+    assert!(!is_hit(&ask(1)), "it is stored elsewhere");
+    assert!(is_hit(&ask(1)));
+    cached.advance(2_000);
+    assert!((10_000..30_000).contains(&kept(&cached)));
+    assert!((10_000..30_000).contains(&bytes_gauge(&cached).unwrap()));
+}
+
+#[test]
+fn what_a_policy_stored_that_is_gone_goes() {
+    let cached = Cached::on(2, &plain());
+    cached.get(0, "/a");
+    cached.advance(1_100);
+    assert!(kept(&cached) > EMPTY && bytes_gauge(&cached).unwrap() > 0);
+    cached.configure(&empty());
+    cached.advance(10_000);
+    assert!(kept(&cached) <= EMPTY, "{}", kept(&cached));
+    assert_eq!(bytes_gauge(&cached), Some(0));
+    cached.configure(&next(plain()));
+    assert!(!is_hit(&cached.get(1, "/a")));
+    assert!(is_hit(&cached.get(0, "/a")));
+}
+
+/// Twenty objects are stored under each of the configurations, which are in force for so long. What is kept in the end.
+fn twenty_under(configurations: &[&Value], wait: u64) -> usize {
+    let cached = Cached::on(2, configurations[0]);
+    cached.origin.always(fresh(60).body("x".repeat(10_000)));
+    let ask = |path: usize| cached.get(path % 2, &format!("/{path}"));
+    for configuration in configurations {
+        cached.configure(configuration);
+        cached.advance(wait);
+        for path in 0..20 {
+            ask(path);
+            assert!(is_hit(&ask(path)), "{wait}");
+        }
+    }
+    cached.advance(20_000);
+    assert!((0..20).all(|path| is_hit(&ask(path))), "{wait}");
+    kept(&cached)
+}
+
+#[test]
+fn a_policy_that_comes_back_finds_a_store_that_works() {
+    let (plain, others) = (plain(), plain_with("/limits/totalBytes", json!(2 * BYTES)));
+    let expected = twenty_under(&[&plain], 0) + EMPTY;
+    for wait in [0, 10, 60, 120, 1_000] {
+        let found = twenty_under(&[&plain, &others, &plain, &others, &plain], wait);
+        assert!(found <= expected, "{wait}: {found}, expected {expected}");
+    }
 }
 
 #[test]

@@ -118,6 +118,13 @@ impl Own {
         };
         self.copies.put(key.hash, copied);
         self.last = Some(key.hash);
+        self.limit(self.most);
+    }
+
+    /// Copies take no more than this from now on.
+    #[inline(never)]
+    pub(crate) fn limit(&mut self, most: usize) {
+        self.most = most;
         while self.bytes > self.most
             && let Some((_, copied)) = self.copies.pop_lru()
         {

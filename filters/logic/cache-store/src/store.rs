@@ -62,6 +62,11 @@ impl Store {
         &self.layout
     }
 
+    /// Copies of this worker's own take no more than this from now on; those used least recently go first.
+    pub fn limit_own(&self, bytes: usize) {
+        self.own.borrow_mut().limit(bytes);
+    }
+
     /// What is known of a key. One read of shared data, of a value without bytes, where this worker has a copy, and nothing has changed
     /// in its arena since it was used last; one more of the arena where something has, and one more of the object where the
     /// worker has no copy that is current.

@@ -199,19 +199,16 @@ impl Store {
         Ok(dropped)
     }
 
-    /// Frees all that this store keeps: for one that is not used any more, since its name or layout is another now.
-    pub fn clear(&self, shared: &dyn SharedValues) -> Result<(), Failed> {
-        for number in 0..self.layout.arenas() {
-            let mut dropped = Vec::new();
-            self.change(shared, number, &mut |arena| {
-                dropped = arena
-                    .records()
-                    .filter_map(|record| Dropped::of(&record))
-                    .collect();
-                !std::mem::take(arena).as_bytes().is_empty()
-            })?;
-            self.release(shared, number, &dropped)?;
-        }
-        Ok(())
+    /// Frees all that stands in an arena: for a store that is not used any more, since its name or layout is another now.
+    pub fn clear(&self, shared: &dyn SharedValues, arena: u32) -> Result<(), Failed> {
+        let mut dropped = Vec::new();
+        self.change(shared, arena, &mut |arena| {
+            dropped = arena
+                .records()
+                .filter_map(|record| Dropped::of(&record))
+                .collect();
+            !std::mem::take(arena).as_bytes().is_empty()
+        })?;
+        self.release(shared, arena, &dropped)
     }
 }

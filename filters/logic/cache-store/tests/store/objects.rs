@@ -5,6 +5,12 @@ use weir_cache_store::{Found, Key, Kind, Layout, Store, Stored, Tier};
 use crate::world::World;
 use crate::{NOW, lead, object, put, worker};
 
+fn clear(store: &Store, world: &World<'_>) {
+    for arena in 0..store.layout().arenas() {
+        store.clear(world, arena).unwrap();
+    }
+}
+
 #[test]
 fn what_one_worker_stores_another_serves() {
     let (world, one, other) = (World::default(), worker(1), worker(2));
@@ -59,8 +65,27 @@ fn a_copy_of_an_unchanged_arena_goes_with_the_first_change() {
     one.store(&world, token, &key, Kind::Object, b"new", NOW).unwrap();
     assert_eq!(object(&other, &world, &key).unwrap().0, b"new");
     let (world, one, other, _) = settled();
-    one.clear(&world).unwrap();
+    clear(&one, &world);
     assert_eq!(object(&other, &world, &key), None);
+}
+
+#[test]
+fn copies_go_that_a_worker_has_no_room_for_any_more() {
+    let (world, one) = (World::default(), worker(1));
+    let tier = |key: &Key<'_>| match one.look_up(&world, key, NOW).unwrap() {
+        Found::Object(object) => object.tier,
+        other => panic!("{other:?}"),
+    };
+    let keys = ["a", "b"].map(|key| Key::new(key.as_bytes()));
+    for key in &keys {
+        put(&one, &world, key, Kind::Object, &[7; 1_000]);
+        assert_eq!((tier(key), tier(key)), (Tier::Shared, Tier::Own));
+    }
+    one.limit_own(1_500);
+    let [first, last] = &keys;
+    assert_eq!((tier(last), tier(first)), (Tier::Own, Tier::Shared));
+    one.limit_own(0);
+    assert_eq!((tier(last), tier(last)), (Tier::Shared, Tier::Shared));
 }
 
 #[test]
@@ -179,7 +204,7 @@ fn a_store_that_is_cleared_keeps_nothing() {
     let (world, one, other) = (World::default(), worker(1), worker(2));
     let token = lead(&other, &world, &Key::new(b"b"));
     put(&one, &world, &Key::new(b"a"), Kind::Object, b"body");
-    one.clear(&world).unwrap();
+    clear(&one, &world);
     assert_eq!(object(&one, &world, &Key::new(b"a")), None);
     assert_eq!(world.object_bytes(), 0);
     assert_eq!(one.totals(&world).unwrap().bytes, 0);
