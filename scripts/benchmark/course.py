@@ -55,12 +55,18 @@ def start_envoy(
 
 
 def launch(
-    ready: Tools, folder: Path, peer: peers.Peer, port: int, under: Sequence[str] = (), patience: float = 30.0
+    ready: Tools,
+    folder: Path,
+    peer: peers.Peer,
+    port: int,
+    under: Sequence[str] = (),
+    patience: float = 30.0,
+    workers: int = 1,
 ) -> processes.Child:
-    """One Envoy with one worker, its admin interface on the next port; `under` a tool that watches it."""
+    """One Envoy, its admin interface on the next port; `under` a tool that watches it."""
     config = folder / f"{peer.name}.json"
     config.write_text(json.dumps(peers.bootstrap(peer, port, port + 1)))
-    options = ["--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warning"]
+    options = ["--concurrency", str(workers), "--use-dynamic-base-id", "--log-level", "warning"]
     command = [*under, ready.env["WEIR_ENVOY"], "-c", str(config), *options]
     child = processes.Child(peer.title, command, folder / f"{peer.name}.log", ready.env, load.cores()[0])
     child.wait_until(lambda: web.status(port + 1, "/ready") == 200, "ready", patience)

@@ -34,6 +34,9 @@ SLOWEST = 200
 PARTS = 10
 # What the process may grow by, beside the policy's bound.
 MOST_GROWTH = 1.2
+# Workers that each keep copies of their own.
+MANY_WORKERS = 4
+MANY = f"{caches.WEIR}, {MANY_WORKERS} workers"
 COUNTER = re.compile(r"^wasmcustom\.(\S*cache\S*): (\d+)$", re.MULTILINE)
 
 # Each key once, after which it stops.
@@ -110,11 +113,13 @@ class Growth:
 
 @dataclass(frozen=True)
 class Popularity:
-    """How many requests the cache answered, and what an endless one would have; what answers and counters say."""
+    """How many requests the cache answered, and what an endless one would have; how far the process grew; what answers and
+    counters say."""
 
     requests: int
     hit_rate: float
     best_rate: float
+    grown_mib: float
     told: dict[str, int]
     counters: dict[str, int]
 
@@ -136,26 +141,27 @@ class Track:
             curve = self._watched(script, port, keys, envoy)
             return Growth(keys, before, rss_mib(envoy.pid, "VmHWM"), rss_mib(envoy.pid), curve)
 
-    def popularity(self, peer: Peer) -> Popularity:
+    def popularity(self, peer: Peer, workers: int = 1) -> Popularity:
         """Popular keys often, others hardly ever."""
         text = POPULARITY.format(keys=POPULAR, exponent=EXPONENT, requests=REQUESTS)
-        with self._envoy(peer) as (envoy, port):
-            before = self.origin.requests()
+        with self._envoy(peer, workers) as (envoy, port):
+            before, small = self.origin.requests(), rss_mib(envoy.pid)
             process = self._wrk(load.write(self.folder, "popularity.lua", text), port, REQUESTS)
             told = _told(process)
             missed = self.origin.requests() - before - 1
             envoy.check()
+            grown = round(rss_mib(envoy.pid, "VmHWM") - small, 1)
             stats = web.request(port + 1, "GET", "/stats?filter=wasmcustom").body.decode()
         counters = {name: int(value) for name, value in COUNTER.findall(stats)}
         best = 1 - told["distinct"] / REQUESTS
         # Requests on their way when the last answer came have been counted by the origin alone.
         rate = max(0.0, 1 - missed / REQUESTS)
-        return Popularity(REQUESTS, round(rate, 4), round(best, 4), told["told"], counters)
+        return Popularity(REQUESTS, round(rate, 4), round(best, 4), grown, told["told"], counters)
 
     @contextmanager
-    def _envoy(self, peer: Peer) -> Iterator[tuple[processes.Child, int]]:
+    def _envoy(self, peer: Peer, workers: int = 1) -> Iterator[tuple[processes.Child, int]]:
         port = ports.free(2)
-        envoy = course.launch(self.ready, self.folder, peer, port)
+        envoy = course.launch(self.ready, self.folder, peer, port, workers=workers)
         try:
             yield envoy, port
         finally:
@@ -195,12 +201,17 @@ def bench(ready: Tools, keys: int, name: str | None) -> int:
             if peer.name != "uncached":
                 output.say(f"==> {peer.title}: {REQUESTS} requests for {POPULAR} keys")
                 rates[peer.name] = track.popularity(peer)
-    titles = {peer.name: peer.title for peer in every}
+            if peer.name == caches.WEIR:
+                output.say(f"==> the same, {MANY_WORKERS} workers")
+                rates[MANY] = track.popularity(peer, MANY_WORKERS)
+    titles = {peer.name: peer.title for peer in every} | {MANY: MANY}
     print(f"each key once, {servers.SIZES['small']} bytes\n{growth_table(growths, titles)}\n")
     print(f"key of rank r in proportion to r^-{EXPONENT}\n{rate_table(rates, titles)}")
     limit = bound_mib() if caches.WEIR in growths else None
     if limit:
-        print(f"\n{verdict(growths[caches.WEIR], limit)}")
+        growth = growths[caches.WEIR]
+        print(f"\n{verdict(caches.WEIR, growth.peak_mib - growth.before_mib, limit)}")
+        print("\n".join(verdict(who, rates[who].grown_mib, limit) for who in (caches.WEIR, MANY)))
     if name:
         command = f"scripts/bench --cache-scan --keys {keys}"
         about = {"envoy": course.envoy_version(ready), **programs.versions(), "command": command}
@@ -213,11 +224,10 @@ def bench(ready: Tools, keys: int, name: str | None) -> int:
     return 0
 
 
-def verdict(growth: Growth, limit: float) -> str:
+def verdict(who: str, grown: float, limit: float) -> str:
     """How far the process grew, beside what the policy lets the cache keep."""
-    grown = growth.peak_mib - growth.before_mib
     met = "met" if grown <= limit * MOST_GROWTH else "missed"
-    told = f"{caches.WEIR} grew by {grown:.0f} MiB; the policy's bound is {limit:.0f} MiB"
+    told = f"{who} grew by {grown:.0f} MiB; the policy's bound is {limit:.0f} MiB"
     return f"{told}; aim at most {MOST_GROWTH:.1f} times that: {met}"
 
 
@@ -232,10 +242,10 @@ def growth_table(growths: dict[str, Growth], titles: dict[str, str]) -> str:
 
 def rate_table(rates: dict[str, Popularity], titles: dict[str, str]) -> str:
     """One line a cache."""
-    lines = [("cache", "hits", "of an endless cache", "Cache-Status")]
+    lines = [("cache", "hits", "of an endless cache", "grew by MiB", "Cache-Status")]
     for name, each in rates.items():
         told = ", ".join(f"{what}: {count / each.requests:.1%}" for what, count in sorted(each.told.items()))
-        lines.append((titles[name], f"{each.hit_rate:.1%}", f"{each.best_rate:.1%}", told))
+        lines.append((titles[name], f"{each.hit_rate:.1%}", f"{each.best_rate:.1%}", f"{each.grown_mib:.0f}", told))
     return report.columns(lines)
 
 

@@ -201,7 +201,8 @@ fn a_run_is_told_in_parts_and_remembered() {
             job: Some(format!("a-{}", before + 1)),
             urls: 600,
             proxies: 2,
-            requests: 1_200
+            requests: 1_200,
+            shares: [("one".to_owned(), 600), ("two".to_owned(), 600)].into()
         }
     );
     let page = world.state.page(&"default".parse().unwrap(), Some(before));

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use weir_cache_store::{Failed, Layout, SharedValues, Store};
 
 /// What the copies in all VMs may take beside the bytes that a policy allows: one part of so many.
-const OWN_PART: u64 = 12;
+const OWN_PART: u64 = 16;
 /// Arenas of a store that are emptied in one go.
 const AT_ONCE: usize = 4;
 

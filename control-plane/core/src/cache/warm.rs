@@ -64,6 +64,9 @@ pub struct WarmDone {
     pub proxies: usize,
     /// How many requests they make: each proxy all, or its share of them where they share a tier.
     pub requests: usize,
+    /// How many each of them makes.
+    #[serde(skip)]
+    pub shares: BTreeMap<String, u64>,
 }
 
 /// A strategy, ready to run.
@@ -159,6 +162,18 @@ impl WarmJob {
             }
         };
         array.iter().enumerate().map(path).collect()
+    }
+
+    /// How many requests each proxy makes.
+    fn shares(&self, urls: &[String], proxies: &[String]) -> BTreeMap<String, u64> {
+        let all = if self.is_shared { 0 } else { urls.len() as u64 };
+        let mut shares: BTreeMap<String, u64> = proxies.iter().map(|proxy| (proxy.clone(), all)).collect();
+        if self.is_shared {
+            for owner in urls.iter().filter_map(|url| CacheWarm::owner(proxies, url)) {
+                shares.entry(owner.to_owned()).and_modify(|share| *share += 1);
+            }
+        }
+        shares
     }
 
     fn notice(&self, job: &str, urls: &[String], nodes: Option<&[String]>) -> Change {
@@ -278,6 +293,7 @@ impl State {
                 true => urls.len() * proxies.len().min(1),
                 false => urls.len() * proxies.len(),
             },
+            shares: job.shares(urls, proxies),
         };
         (changes, done)
     }

@@ -49,7 +49,7 @@ impl WarmBook {
             return inner.count(WarmOutcome::Empty);
         };
         let run = inner.runs.entry((namespace.clone(), job.clone())).or_default();
-        run.begun(done.requests as u64, now_ms);
+        run.begun(done.shares.clone(), now_ms);
         let early = run.sum();
         inner.add(early);
     }

@@ -12,8 +12,8 @@ const SILENCE_MS: u64 = 20 * 60 * 1_000;
 /// A run, and what proxies have said of it.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// How many requests were to be made; none: the run began before the control plane started.
-    asked: Option<u64>,
+    /// How many requests each proxy is to make; none: the run began before the control plane started.
+    asked: Option<BTreeMap<String, u64>>,
     nodes: BTreeMap<String, WarmCounts>,
     /// When it began, or was seen to go on.
     heard_ms: u64,
@@ -37,10 +37,6 @@ impl Sum {
         self.failed += u64::from(counts.failed);
     }
 
-    const fn ended(&self) -> u64 {
-        self.fetched + self.hit + self.failed
-    }
-
     /// What has come to it; nothing, where a proxy began anew.
     pub(super) const fn since(&self, before: Self) -> Self {
         Self {
@@ -53,9 +49,9 @@ impl Sum {
 }
 
 impl Progress {
-    /// The run has begun, with so many requests to be made. A proxy may have been faster to say something.
-    pub(super) const fn begun(&mut self, requests: u64, now_ms: u64) {
-        self.asked = Some(requests);
+    /// The run has begun, with so many requests for each proxy. A proxy may have been faster to say something.
+    pub(super) fn begun(&mut self, shares: BTreeMap<String, u64>, now_ms: u64) {
+        self.asked = Some(shares);
         self.heard_ms = now_ms;
     }
 
@@ -85,16 +81,29 @@ impl Progress {
         self.asked.is_some() && self.outcome.is_none()
     }
 
+    /// How many requests have not ended: of proxies that were there when it began, and of those that have said since that they
+    /// have it too, since they were away.
+    fn left(&self) -> Option<u64> {
+        let asked = self.asked.as_ref()?;
+        let unheard = asked.iter().filter(|(node, _)| !self.nodes.contains_key(*node));
+        let unheard: u64 = unheard.map(|(_, share)| share).sum();
+        let of = |(node, counts): (&String, &WarmCounts)| {
+            let ended = u64::from(counts.fetched) + u64::from(counts.hit) + u64::from(counts.failed);
+            let share = asked.get(node).copied().unwrap_or_default();
+            share.max(counts.urls.into()).saturating_sub(ended)
+        };
+        Some(unheard + self.nodes.iter().map(of).sum::<u64>())
+    }
+
     /// Ends the run if it is over, or `is_forgotten`: gives what became of it, once, and how many requests are left out.
     pub(super) fn settle(&mut self, is_forgotten: bool, now_ms: u64) -> Option<(WarmOutcome, u64)> {
         if self.outcome.is_some() {
             return None;
         }
-        let sum = self.sum();
-        // A proxy that was away has the run too, when it is back.
-        let left = self.asked?.max(sum.requests).saturating_sub(sum.ended());
+        let failed = self.sum().failed;
+        let left = self.left()?;
         let outcome = match left {
-            0 if sum.failed > 0 => WarmOutcome::Failed,
+            0 if failed > 0 => WarmOutcome::Failed,
             0 => WarmOutcome::Done,
             _ if is_forgotten || now_ms.saturating_sub(self.heard_ms) > SILENCE_MS => WarmOutcome::Incomplete,
             _ => return None,
@@ -108,7 +117,7 @@ impl Progress {
         let sum = self.sum();
         (run.requests, run.fetched, run.hit, run.failed) = (sum.requests, sum.fetched, sum.hit, sum.failed);
         run.proxies = self.nodes.len();
-        run.standing = match (self.asked, self.outcome) {
+        run.standing = match (&self.asked, self.outcome) {
             (None, _) => WarmStanding::Unknown,
             (Some(_), Some(WarmOutcome::Done)) => WarmStanding::Done,
             (Some(_), Some(WarmOutcome::Failed)) => WarmStanding::Failed,

@@ -148,10 +148,14 @@ fn a_run_is_done_when_every_proxy_has_made_every_request() {
 #[test]
 fn proxies_that_share_a_tier_make_each_request_once() {
     let plane = Plane::new(json!({"tier2": {"backend": "tier"}}));
-    let job = plane.run(10, &["one", "two"], 0);
-    plane.told("one", &[(&job, [4, 4, 0, 0])], 0);
+    let done = plane.stored(10, &["one", "two"]);
+    plane.book.durable(&namespace(), &done, 0);
+    let job = done.job.unwrap();
+    let [one, two] = ["one", "two"].map(|node| u32::try_from(done.shares[node]).unwrap());
+    assert!(one + two == 10 && two > 3, "{one}, {two}");
+    plane.told("one", &[(&job, [one, one, 0, 0])], 0);
     assert_eq!(plane.standing(&job, 0), WarmStanding::UnderWay);
-    plane.told("two", &[(&job, [6, 3, 2, 1])], 0);
+    plane.told("two", &[(&job, [two, two - 3, 2, 1])], 0);
     assert_eq!(plane.standing(&job, 0), WarmStanding::Failed);
     assert_eq!(plane.runs(0), (vec![(WarmOutcome::Failed, 1)], 0));
     assert_eq!(plane.urls(0), [7, 2, 1, 0]);
@@ -163,6 +167,22 @@ fn a_proxy_that_comes_back_makes_the_requests_too() {
     let job = plane.run(4, &["one"], 0);
     plane.told("one", &[(&job, [4, 1, 0, 0])], 0);
     plane.told("two", &[(&job, [4, 4, 0, 0])], 0);
+    assert_eq!(plane.standing(&job, 0), WarmStanding::UnderWay);
+    plane.told("one", &[(&job, [4, 4, 0, 0])], 0);
+    assert_eq!(plane.standing(&job, 0), WarmStanding::Done);
+}
+
+#[test]
+fn what_a_proxy_makes_that_was_away_does_not_count_for_another() {
+    let plane = Plane::new(json!({}));
+    let job = plane.run(4, &["one"], 0);
+    plane.told("two", &[(&job, [4, 4, 0, 0])], 0);
+    assert_eq!(
+        plane.standing(&job, 0),
+        WarmStanding::UnderWay,
+        "one has said nothing"
+    );
+    plane.told("one", &[(&job, [4, 3, 0, 0])], 0);
     assert_eq!(plane.standing(&job, 0), WarmStanding::UnderWay);
     plane.told("one", &[(&job, [4, 4, 0, 0])], 0);
     assert_eq!(plane.standing(&job, 0), WarmStanding::Done);

@@ -79,15 +79,20 @@ pub struct CacheWarm {
 impl CacheWarm {
     /// Whether the node `id` has to fetch `url`.
     pub fn is_for(&self, id: &[u8], url: &str) -> bool {
-        let Some(nodes) = &self.nodes else {
-            return true;
-        };
+        match &self.nodes {
+            Some(nodes) => Self::owner(nodes, url).is_some_and(|owner| owner.as_bytes() == id),
+            None => true,
+        }
+    }
+
+    /// Which of these nodes fetches `url` for all of them.
+    pub fn owner<'n>(nodes: &'n [String], url: &str) -> Option<&'n str> {
         // FNV-1a: every proxy has to come to the same.
         let hash = url.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
         });
-        let own = nodes.iter().position(|node| node.as_bytes() == id);
-        own.is_some_and(|own| hash.checked_rem(nodes.len() as u64) == Some(own as u64))
+        let place = hash.checked_rem(nodes.len() as u64)?;
+        nodes.get(usize::try_from(place).ok()?).map(String::as_str)
     }
 }
 
