@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::text::{Text, header_value};
 
 /// Host functions that fail in a storm.
-pub(super) const FUNCTIONS: [&str; 9] = [
+pub(super) const FUNCTIONS: [&str; 12] = [
     "proxy_get_shared_data",
     "proxy_set_shared_data",
     "proxy_get_current_time_nanoseconds",
@@ -17,6 +17,9 @@ pub(super) const FUNCTIONS: [&str; 9] = [
     "proxy_get_buffer_bytes",
     "proxy_http_call",
     "proxy_enqueue_shared_queue",
+    "proxy_send_local_response",
+    "proxy_replace_header_map_value",
+    "proxy_get_property",
 ];
 
 /// Fields of an answer that mean something to a cache.
@@ -207,7 +210,8 @@ fn origin() -> impl Strategy<Value = Origin> {
         prop::bool::weighted(0.1),
         prop::bool::weighted(0.1),
     );
-    let size = prop_oneof![Just(0_usize), Just(300), Just(700)];
+    // The last is put in the place of another body.
+    let size = prop_oneof![4 => Just(0_usize), 4 => Just(300), 4 => Just(700), 1 => Just(40_000)];
     (
         status,
         directive,
