@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use weir_cache_store::{Failed, Layout, SharedValues, Store};
 
-/// What the copies in all VMs may take beside the bytes that a policy allows: one part of so many.
+/// What the copies in all workers may take beside the bytes that a policy allows: one part of so many.
 const OWN_PART: u64 = 16;
 /// Arenas of a store that are emptied in one go.
 const AT_ONCE: usize = 4;
@@ -14,8 +14,8 @@ const AT_ONCE: usize = 4;
 #[derive(Debug, Default)]
 pub(crate) struct Stores {
     kept: RefCell<Vec<Kept>>,
-    /// How many VMs share what copies may take; 0: not known yet.
-    vms: Cell<usize>,
+    /// How many workers share what copies may take; 0: not known yet.
+    workers: Cell<usize>,
 }
 
 /// A store that this VM has used.
@@ -50,16 +50,17 @@ impl Stores {
         store
     }
 
-    /// There are so many VMs: each has its part of what copies may take.
+    /// There are so many VMs, that of the main thread among them, which serves nobody: each of the others has its part of what
+    /// copies may take.
     pub(crate) fn share(&self, vms: usize) {
-        self.vms.set(vms);
+        self.workers.set(vms.saturating_sub(1));
         for kept in self.kept.borrow().iter() {
             kept.store.limit_own(self.own_bytes(kept.store.layout()));
         }
     }
 
     fn own_bytes(&self, layout: &Layout) -> usize {
-        let parts = OWN_PART * self.vms.get().max(1) as u64;
+        let parts = OWN_PART * self.workers.get().max(1) as u64;
         usize::try_from(layout.total_bytes() / parts).unwrap_or(usize::MAX)
     }
 
