@@ -193,3 +193,25 @@ fn objects_give_way_to_others_and_the_cache_stays_within_its_bounds() {
     assert!((500_000..1_400_000).contains(&total), "{total} bytes");
     assert!(cached.process.traps().is_empty());
 }
+
+/// Of six objects of 40 KB that one worker serves in turn, how many it has a copy of in the end.
+fn copies(workers: usize) -> usize {
+    let cached = Cached::on(workers, &plain());
+    cached.origin.always(fresh(600).body(vec![b'x'; 40_000]));
+    cached.advance(1_100);
+    let round = || {
+        let answers = (0..6).map(|path| cached.get(0, &format!("/{path}")));
+        let own = answers.filter(|answer| cache_status(answer).contains("detail=\"memory\""));
+        own.count()
+    };
+    (0..20).map(|_| round()).last().unwrap()
+}
+
+/// A sixteenth of 8 MiB, for all but one.
+#[test]
+fn workers_share_what_copies_may_take() {
+    assert_eq!(copies(1), 6);
+    assert_eq!(copies(2), 6);
+    let few = copies(5);
+    assert!((1..=3).contains(&few), "{few}");
+}
