@@ -197,6 +197,7 @@ impl Filter for EdgeCacheFilter {
         if self.rests() {
             return;
         }
+        self.purges.look_again();
         let Ok(now_ms) = host.now_ms() else {
             return;
         };

@@ -204,7 +204,8 @@ fn copies(workers: usize) -> usize {
         let own = answers.filter(|answer| cache_status(answer).contains("detail=\"memory\""));
         own.count()
     };
-    (0..20).map(|_| round()).last().unwrap()
+    (0..19).for_each(|_| drop(round()));
+    round()
 }
 
 /// A sixteenth of 8 MiB, for all but one.

@@ -176,9 +176,16 @@ impl Purges {
         [a, b, c, d, e, f, g, h, i, number]
     }
 
-    /// The last purge that this worker knows, at most [`FRESH_MS`] after any worker took it up. A fill begins with it.
+    /// The last purge that this worker knows, at most [`FRESH_MS`] after any worker took it up, or, where the
+    /// clock has stepped back since, the time until [`Purges::look_again`]. A fill begins with it.
     pub fn revision(&self, shared: &dyn SharedValues, now_ms: u64) -> Result<u64, Failed> {
         Ok(self.board(shared, now_ms)?.revision)
+    }
+
+    /// What this worker knows is read again when it is needed next: for a tick, since a clock that has stepped back makes a copy
+    /// younger than it is.
+    pub fn look_again(&self) {
+        *self.copy.borrow_mut() = None;
     }
 
     fn board(&self, shared: &dyn SharedValues, now_ms: u64) -> Result<Rc<Board>, Failed> {

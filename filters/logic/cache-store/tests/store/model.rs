@@ -132,7 +132,15 @@ impl Model {
             Deed::HitForMiss(fill) => self.end(worker, fill, true, world),
             Deed::Invalidate(key) => self.invalidate(worker, key, world),
             Deed::Purge(what, soft) => self.purge(worker, what, soft, world),
-            Deed::Clock(by) => self.now_ms.set(self.now_ms.get().saturating_add_signed(by)),
+            Deed::Clock(by) => self.step_clock(by),
+        }
+    }
+
+    /// After a step back all workers have a tick.
+    fn step_clock(&self, by: i64) {
+        self.now_ms.set(self.now_ms.get().saturating_add_signed(by));
+        if by < 0 {
+            self.workers.iter().for_each(|(_, purges)| purges.look_again());
         }
     }
 

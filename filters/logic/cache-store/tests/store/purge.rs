@@ -149,10 +149,22 @@ fn a_copy_of_the_board_is_read_anew_when_it_is_old() {
     assert_eq!(verdict(&other, &world, 0, NOW + FRESH_MS - 1), Verdict::Valid);
     assert_eq!(world.calls(), (0, 0));
     assert_eq!(verdict(&other, &world, 0, NOW + FRESH_MS), Verdict::Gone);
-    // A clock that steps back makes no copy younger.
+    // A clock that steps far back makes no copy younger.
     one.apply(&world, &page(8, purge(None, false, Purged::All)))
         .unwrap();
     assert_eq!(other.revision(&world, NOW - 1_000).unwrap(), 8);
+}
+
+#[test]
+fn a_clock_that_steps_back_makes_a_copy_younger_until_the_next_tick_alone() {
+    let (world, one, other) = (World::default(), Purges::new("slot"), Purges::new("slot"));
+    assert_eq!(other.revision(&world, NOW).unwrap(), 0);
+    one.apply(&world, &page(7, purge(None, false, Purged::All)))
+        .unwrap();
+    let later = NOW - 1 + FRESH_MS;
+    assert_eq!(other.revision(&world, later).unwrap(), 0);
+    other.look_again();
+    assert_eq!(other.revision(&world, later).unwrap(), 7);
 }
 
 #[test]
