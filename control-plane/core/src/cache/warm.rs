@@ -66,7 +66,7 @@ pub struct WarmDone {
     pub requests: usize,
     /// How many each of them makes.
     #[serde(skip)]
-    pub shares: BTreeMap<String, u64>,
+    pub shares: BTreeMap<String, usize>,
 }
 
 /// A strategy, ready to run.
@@ -165,9 +165,9 @@ impl WarmJob {
     }
 
     /// How many requests each proxy makes.
-    fn shares(&self, urls: &[String], proxies: &[String]) -> BTreeMap<String, u64> {
-        let all = if self.is_shared { 0 } else { urls.len() as u64 };
-        let mut shares: BTreeMap<String, u64> = proxies.iter().map(|proxy| (proxy.clone(), all)).collect();
+    fn shares(&self, urls: &[String], proxies: &[String]) -> BTreeMap<String, usize> {
+        let all = if self.is_shared { 0 } else { urls.len() };
+        let mut shares: BTreeMap<String, usize> = proxies.iter().map(|proxy| (proxy.clone(), all)).collect();
         if self.is_shared {
             for owner in urls.iter().filter_map(|url| CacheWarm::owner(proxies, url)) {
                 shares.entry(owner.to_owned()).and_modify(|share| *share += 1);
@@ -285,15 +285,13 @@ impl State {
             .into_iter()
             .map(|part| job.notice(&name, part, nodes))
             .collect();
+        let shares = job.shares(urls, proxies);
         let done = WarmDone {
             job: (!changes.is_empty()).then_some(name),
             urls: urls.len(),
             proxies: proxies.len(),
-            requests: match job.is_shared {
-                true => urls.len() * proxies.len().min(1),
-                false => urls.len() * proxies.len(),
-            },
-            shares: job.shares(urls, proxies),
+            requests: shares.values().sum(),
+            shares,
         };
         (changes, done)
     }

@@ -13,7 +13,7 @@ const SILENCE_MS: u64 = 20 * 60 * 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     /// How many requests each proxy is to make; none: the run began before the control plane started.
-    asked: Option<BTreeMap<String, u64>>,
+    asked: Option<BTreeMap<String, usize>>,
     nodes: BTreeMap<String, WarmCounts>,
     /// When it began, or was seen to go on.
     heard_ms: u64,
@@ -50,7 +50,7 @@ impl Sum {
 
 impl Progress {
     /// The run has begun, with so many requests for each proxy. A proxy may have been faster to say something.
-    pub(super) fn begun(&mut self, shares: BTreeMap<String, u64>, now_ms: u64) {
+    pub(super) fn begun(&mut self, shares: BTreeMap<String, usize>, now_ms: u64) {
         self.asked = Some(shares);
         self.heard_ms = now_ms;
     }
@@ -86,10 +86,10 @@ impl Progress {
     fn left(&self) -> Option<u64> {
         let asked = self.asked.as_ref()?;
         let unheard = asked.iter().filter(|(node, _)| !self.nodes.contains_key(*node));
-        let unheard: u64 = unheard.map(|(_, share)| share).sum();
+        let unheard: u64 = unheard.map(|(_, share)| *share as u64).sum();
         let of = |(node, counts): (&String, &WarmCounts)| {
             let ended = u64::from(counts.fetched) + u64::from(counts.hit) + u64::from(counts.failed);
-            let share = asked.get(node).copied().unwrap_or_default();
+            let share = asked.get(node).copied().unwrap_or_default() as u64;
             share.max(counts.urls.into()).saturating_sub(ended)
         };
         Some(unheard + self.nodes.iter().map(of).sum::<u64>())

@@ -122,7 +122,6 @@ impl Own {
     }
 
     /// Copies take no more than this from now on.
-    #[inline(never)]
     pub(crate) fn limit(&mut self, most: usize) {
         self.most = most;
         while self.bytes > self.most

@@ -61,8 +61,6 @@ pub struct CompiledCachePolicy {
 
 impl SlotConfig<CompiledCachePolicy> {
     /// As [`SlotConfig::from_json`], compiled here, where a filter's build prefers size.
-    // Runs once: inlined, it would be compiled as its caller is, to be fast.
-    #[inline(never)]
     pub fn read(json: &[u8]) -> Result<Self, ConfigError> {
         Self::from_json(json)
     }
